@@ -1,0 +1,5 @@
+"""Decoders: shared features in, one prediction per task out. One file per method."""
+
+from mtl3d.models.decoders.base import DecoderOutput
+
+__all__ = ['DecoderOutput']

@@ -1,0 +1,6 @@
+"""The last layers of one task, usable in any decoder and open to projects."""
+
+from mtl3d.models.heads.build import build_heads
+from mtl3d.models.heads.conv_head import ConvHead
+
+__all__ = ['ConvHead', 'build_heads']

@@ -1,0 +1,249 @@
+"""The one architecture: backbone, decoder, tasks, and a regularizer that only training knows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
+from mmengine.structures import PixelData
+from torch import Tensor, nn
+
+from mtl3d.models.decoders.base import DecoderOutput
+from mtl3d.models.tasks.base import Task, resize
+from mtl3d.registry import MODELS, TASKS
+from mtl3d.structures import MultiTaskDataSample
+
+Outputs = Literal['heads', 'regularizer', 'average', 'all']
+OUTPUTS = ('heads', 'regularizer', 'average', 'all')
+
+
+@MODELS.register_module()
+class MultiTaskModel(BaseModel):
+    """Shared features, one prediction per task, and in training a second one by rendering.
+
+    ``inputs -> backbone -> features -> decoder -> predictions``, and beside the decoder, in
+    training only, ``features -> regularizer -> rendered``. The total loss is
+    ``sum_t w_t L_t(prediction) + sum_aux w_aux sum_t w_t L_t(auxiliary) + alpha sum_t w_t
+    L_t(rendered)`` (ICLR 2024 paper, section 3; alpha is ``regularizer_weight``, which
+    ``AlphaRampHook`` moves).
+
+    Args:
+        backbone: Config of the shared encoder. The module has ``out_channels`` and returns a
+            tuple of features, high resolution first.
+        decoder: Config of the decoder; it is built with ``in_channels`` (the backbone's) and
+            ``out_channels`` (task -> channels of the raw prediction).
+        tasks: Task -> config of the task. The order is the decoder's task order.
+        regularizer: Config of the regularizer, built like the decoder; None gives the base method.
+        regularizer_weight: The weight alpha of the regularizer's losses.
+        auxiliary_weights: Name of a deep supervision of the decoder -> its factor; 1 if absent.
+        outputs: What ``predict`` gives: the decoder's ``heads``, the ``regularizer``'s rendering,
+            their ``average``, or ``all`` three.
+        data_preprocessor: Config of the data preprocessor.
+        init_cfg: As in MMEngine.
+
+    Raises:
+        ValueError: No tasks, or ``outputs`` asks for a regularizer that is not there.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: Mapping[str, Any],
+        decoder: Mapping[str, Any],
+        tasks: Mapping[str, Mapping[str, Any]],
+        regularizer: Mapping[str, Any] | None = None,
+        regularizer_weight: float = 1.0,
+        auxiliary_weights: Mapping[str, float] | None = None,
+        outputs: Outputs = 'heads',
+        data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        if not tasks:
+            raise ValueError('tasks is empty: a model needs at least one task')
+        self.tasks = nn.ModuleDict({name: TASKS.build(dict(cfg)) for name, cfg in tasks.items()})
+        out_channels = {name: task.out_channels for name, task in self._tasks()}
+        self.backbone = MODELS.build(dict(backbone))
+        shared = dict(in_channels=self.backbone.out_channels, out_channels=out_channels)
+        self.decoder = MODELS.build({**decoder, **shared})
+        self.regularizer = MODELS.build({**regularizer, **shared}) if regularizer else None
+        self.regularizer_weight = regularizer_weight
+        self.auxiliary_weights = dict(auxiliary_weights or {})
+        self.outputs = self._checked_outputs(outputs)
+
+    def _tasks(self) -> list[tuple[str, Task]]:
+        return list(self.tasks.items())  # type: ignore[arg-type]
+
+    def _checked_outputs(self, outputs: Outputs) -> Outputs:
+        if outputs not in OUTPUTS:
+            raise ValueError(f"outputs='{outputs}': valid are {', '.join(OUTPUTS)}")
+        if outputs != 'heads' and self.regularizer is None:
+            raise ValueError(f"outputs='{outputs}' needs a regularizer, but the model has none")
+        return outputs
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: list[MultiTaskDataSample] | None = None,
+        mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
+    ) -> Any:
+        """Run the model in one of MMEngine's three modes.
+
+        Args:
+            inputs: ``(N, 3, H, W)`` normalised images, from the data preprocessor.
+            data_samples: One sample per image; needed by ``loss`` and ``predict``.
+            mode: ``tensor`` gives task -> raw logits at the decoder's resolution; ``loss`` a dict
+                of weighted scalar losses; ``predict`` the samples with ``pred``.
+
+        Raises:
+            ValueError: ``mode`` is unknown or needs samples that are not given.
+        """
+        if mode == 'tensor':
+            return self.decoder(self.extract_feat(inputs)).predictions
+        if data_samples is None:
+            raise ValueError(f"mode='{mode}' needs data_samples")
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples)
+        raise ValueError(f"mode='{mode}': valid are 'tensor', 'loss', 'predict'")
+
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Compute the shared features of ``(N, 3, H, W)`` images, high resolution first."""
+        return self.backbone(inputs)
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def loss(self, inputs: Tensor, data_samples: list[MultiTaskDataSample]) -> dict[str, Tensor]:
+        """Compute the weighted losses ``<source>.loss_<task>``.
+
+        Sources are ``decoder``, ``decoder.<auxiliary>`` and, in training mode, ``regularizer``.
+        The unweighted values go to the message hub as ``train/<source>.<task>``.
+
+        Args:
+            inputs: ``(N, 3, H, W)`` normalised images.
+            data_samples: Samples with ``gt`` of the same padded size as ``inputs``.
+        """
+        features = self.extract_feat(inputs)
+        output: DecoderOutput = self.decoder(features)
+        terms = [('decoder', output.predictions, 1.0)]
+        for name, predictions in output.auxiliary.items():
+            terms.append((f'decoder.{name}', predictions, self.auxiliary_weights.get(name, 1.0)))
+        if self.regularizer is not None and self.training:
+            terms.append(('regularizer', self.regularizer(features), self.regularizer_weight))
+
+        losses = {}
+        hub = MessageHub.get_current_instance()
+        for source, predictions, weight in terms:
+            for name, logits in predictions.items():
+                task: Task = self.tasks[name]  # type: ignore[assignment]
+                value = task_loss(task, name, logits, data_samples)
+                hub.update_scalar(f'train/{source}.{name}', value.detach())
+                losses[f'{source}.loss_{name}'] = weight * task.loss_weight * value
+        return losses
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum the losses, and stop before a non-finite one reaches the weights.
+
+        Raises:
+            FloatingPointError: A loss is NaN or infinite; the message names it.
+        """
+        total, log_vars = super().parse_losses(losses)
+        if not torch.isfinite(total):
+            bad = [
+                f'{key} = {value.item()}' for key, value in losses.items() if not value.isfinite()
+            ]
+            raise FloatingPointError(
+                f'Non-finite loss: {", ".join(bad) or "the sum"}. The weights were not updated and '
+                'the last checkpoint is good. Look at the labels of that task, lower the learning '
+                'rate, or train with bf16 instead of fp16.'
+            )
+        return total, log_vars
+
+    # -- inference --------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        inputs: Tensor,
+        data_samples: list[MultiTaskDataSample],
+        outputs: Outputs | None = None,
+    ) -> list[MultiTaskDataSample]:
+        """Predict every task at each image's ``ori_shape``.
+
+        Args:
+            inputs: ``(N, 3, H, W)`` normalised images.
+            data_samples: Samples that tell ``ori_shape`` and ``padding``.
+            outputs: Overrides the model's ``outputs``.
+
+        Returns:
+            The samples, with ``pred``, ``pred_regularizer`` or ``pred_average`` as asked for; the
+            heads' predictions are there in each case.
+        """
+        outputs = self._checked_outputs(outputs or self.outputs)
+        features = self.extract_feat(inputs)
+        heads = self.decoder(features).predictions
+        rendered = self.regularizer(features) if outputs != 'heads' else {}
+        for index, sample in enumerate(data_samples):
+            activated = self._activate(heads, index, inputs.shape[-2:], sample)
+            sample.pred = self._decode(activated)
+            if outputs == 'heads':
+                continue
+            activated_rendered = self._activate(rendered, index, inputs.shape[-2:], sample)
+            if outputs in ('regularizer', 'all'):
+                sample.pred_regularizer = self._decode(activated_rendered)
+            if outputs in ('average', 'all'):
+                mean = {
+                    name: (activated[name] + value) / 2
+                    for name, value in activated_rendered.items()
+                }
+                sample.pred_average = self._decode(mean)
+        return data_samples
+
+    def _activate(
+        self,
+        predictions: Mapping[str, Tensor],
+        index: int,
+        input_shape: Sequence[int],
+        sample: MultiTaskDataSample,
+    ) -> dict[str, Tensor]:
+        """Bring one image's logits to its own size and activate them: task -> ``(1, C, H, W)``."""
+        height, width = input_shape
+        left, top, right, bottom = sample.get('padding', (0, 0, 0, 0))
+        size = tuple(sample.get('ori_shape', (height - top - bottom, width - left - right)))
+        activated = {}
+        for name, logits in predictions.items():
+            full = resize(logits[index : index + 1].float(), (height, width))
+            native = full[..., top : height - bottom, left : width - right]
+            activated[name] = self.tasks[name].activate(resize(native, size))  # type: ignore[operator]
+        return activated
+
+    def _decode(self, activated: Mapping[str, Tensor]) -> PixelData:
+        fields = {
+            name: self.tasks[name].decode(value)[0]  # type: ignore[operator]
+            for name, value in activated.items()
+        }
+        return PixelData(**fields)
+
+
+def task_loss(
+    task: Task, name: str, logits: Tensor, data_samples: Sequence[MultiTaskDataSample]
+) -> Tensor:
+    """Compute one task's unweighted loss over the images that carry its label.
+
+    Args:
+        task: The task.
+        name: Its key in the samples.
+        logits: ``(N, out_channels, h, w)``.
+        data_samples: N samples; those without a field ``name`` in ``gt`` do not count.
+
+    Returns:
+        A scalar. Without any label it is a zero that still depends on the logits, which keeps
+        DistributedDataParallel's gradient buckets complete.
+    """
+    labelled = [i for i, sample in enumerate(data_samples) if name in sample.gt]
+    if not labelled:
+        return logits.flatten()[:0].sum().float()
+    label = torch.stack([data_samples[i].gt.get(name) for i in labelled])
+    chosen = logits if len(labelled) == len(data_samples) else logits[labelled]
+    return task.loss(chosen, label)

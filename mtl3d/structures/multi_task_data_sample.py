@@ -1,0 +1,29 @@
+"""One image's labels, predictions and description."""
+
+from mmengine.structures import BaseDataElement, PixelData
+
+
+class MultiTaskDataSample(BaseDataElement):
+    """Labels and predictions of one image, one :class:`PixelData` field per task.
+
+    The layout of every field is given by :data:`mtl3d.structures.LABEL_SPECS`: class ids are
+    ``(1, H, W)`` int64 with 255 = ignore; depth is ``(1, H, W)`` float32 in metres with 0 = no
+    measurement; normals are ``(3, H, W)`` float32 unit vectors in the camera frame with
+    (0, 0, 0) = invalid; edge and saliency are ``(1, H, W)`` float32, 0 / 1 with 255 = ignore as
+    labels and probabilities as predictions. A task that is not annotated has no field.
+
+    Metainfo: ``img_id``, ``img_path``, ``ori_shape`` (H, W) of the file, ``img_shape`` (H, W) after
+    the pipeline, ``flip``, ``scale_factor``; the preprocessor adds ``batch_input_shape`` and
+    ``padding`` (left, top, right, bottom in pixels). With two views also ``intrinsics`` and ``pose``.
+
+    Attributes:
+        gt: Labels, at ``img_shape``.
+        pred: Predictions of the decoder's heads, at ``ori_shape``.
+        pred_regularizer: Predictions rendered by the regularizer, at ``ori_shape``; on request.
+        pred_average: The mean of both (Table 5 of the paper), at ``ori_shape``; on request.
+    """
+
+    gt: PixelData
+    pred: PixelData
+    pred_regularizer: PixelData
+    pred_average: PixelData

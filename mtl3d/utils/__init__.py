@@ -1,0 +1,1 @@
+"""Work-arounds and helpers that know nothing of models or data."""
