@@ -1,8 +1,8 @@
 """All registries of mtl3d: one child of every MMEngine root, plus :data:`TASKS`.
 
 Each registry knows the sub-package in which its members live and imports it on first use, so users
-need neither ``register_all_modules`` nor ``custom_imports`` for the parts of this package. A missing
-child would make MMEngine log a warning for each build, hence all of them are defined.
+need neither ``register_all_modules`` nor ``custom_imports`` for the parts of this package. A
+missing child would make MMEngine log a warning for each build, hence all of them are defined.
 
 Configs are checked before anything is built: see :func:`mtl3d.utils.config.build_checked`.
 """

@@ -183,7 +183,8 @@ class MultiTaskModel(BaseModel):
         outputs = self._checked_outputs(outputs or self.outputs)
         features = self.extract_feat(inputs)
         heads = self.decoder(features).predictions
-        rendered = self.regularizer(features) if outputs != 'heads' else {}
+        render = outputs != 'heads' and self.regularizer is not None
+        rendered = self.regularizer(features) if render else {}  # type: ignore[misc]
         for index, sample in enumerate(data_samples):
             activated = self._activate(heads, index, inputs.shape[-2:], sample)
             sample.pred = self._decode(activated)

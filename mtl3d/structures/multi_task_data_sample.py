@@ -14,7 +14,8 @@ class MultiTaskDataSample(BaseDataElement):
 
     Metainfo: ``img_id``, ``img_path``, ``ori_shape`` (H, W) of the file, ``img_shape`` (H, W) after
     the pipeline, ``flip``, ``scale_factor``; the preprocessor adds ``batch_input_shape`` and
-    ``padding`` (left, top, right, bottom in pixels). With two views also ``intrinsics`` and ``pose``.
+    ``padding`` (left, top, right, bottom in pixels). With two views also ``intrinsics`` and
+    ``pose``.
 
     Attributes:
         gt: Labels, at ``img_shape``.

@@ -1,4 +1,4 @@
-"""Checks of a config, made before anything is built, with errors that name the nearest valid key."""
+"""Checks of a config, made before anything is built; the errors name the nearest valid key."""
 
 import difflib
 import inspect
@@ -71,9 +71,7 @@ def check_keys(target: Callable, keys: Iterable[str]) -> None:
         return
     for key in keys:
         if key not in valid and key not in ('type', '_scope_'):
-            raise TypeError(
-                f"{target.__name__} has no argument '{key}'. {nearest(key, valid)}"  # type: ignore[attr-defined]
-            )
+            raise TypeError(f"{target.__name__} has no argument '{key}'. {nearest(key, valid)}")
 
 
 def build_checked(build_func: Callable) -> Callable:

@@ -1,6 +1,7 @@
 """The interface of a task."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ class Task(nn.Module, ABC):
         return activated
 
 
-def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(maps: Tensor, size: Sequence[int]) -> Tensor:
     """Resize ``(N, C, h, w)`` maps bilinearly (corners not aligned, no antialiasing)."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
