@@ -1,0 +1,7 @@
+# NYUv2, four tasks, with the loss weights of ATRC and InvPT. The order is the decoder's task order.
+tasks = dict(
+    semseg=dict(type='SemSegTask', num_classes=40, loss_weight=1.0),
+    depth=dict(type='DepthTask', loss_weight=1.0),
+    normals=dict(type='NormalsTask', loss_weight=10.0),
+    edge=dict(type='EdgeTask', loss_weight=50.0, positive_weight=0.95),
+)
