@@ -1,0 +1,60 @@
+"""The best prediction that never looks at the image: the floor that every model has to beat."""
+
+from collections.abc import Iterable
+
+import torch
+from mmengine.structures import PixelData
+from torch import Tensor
+
+from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
+
+
+def fit_constants(samples: Iterable[MultiTaskDataSample]) -> dict[str, Tensor]:
+    """Find the best constant of each task.
+
+    Class ids: the most frequent class. Directions: the normalised mean vector. Everything else:
+    the mean over all valid pixels, which minimises the squared error (depth) and the cross-entropy
+    (the frequency of edges and salient pixels).
+
+    Args:
+        samples: Training samples with ``gt``.
+
+    Returns:
+        Task -> ``(c, 1, 1)`` constant in the label's layout.
+    """
+    sums: dict[str, Tensor] = {}
+    counts: dict[str, int] = {}
+    for sample in samples:
+        for task, label in sample.gt.items():
+            spec = LABEL_SPECS[task]
+            values = label[:, spec.valid_mask(label)[0]]
+            if spec.kind == 'class':
+                total = torch.bincount(values[0], minlength=256)
+            else:
+                total = values.double().sum(dim=1)
+            sums[task] = sums.get(task, torch.zeros_like(total)) + total
+            counts[task] = counts.get(task, 0) + values.shape[1]
+    constants = {}
+    for task, total in sums.items():
+        spec = LABEL_SPECS[task]
+        if spec.kind == 'class':
+            constant = total.argmax().view(1)
+        elif spec.is_direction:
+            constant = torch.nn.functional.normalize(total, dim=0)
+        else:
+            constant = total / max(counts[task], 1)
+        constants[task] = constant.to(spec.dtype).view(-1, 1, 1)
+    return constants
+
+
+def predict_constants(constants: dict[str, Tensor], shape: tuple[int, int]) -> PixelData:
+    """Spread the constants over an image.
+
+    Args:
+        constants: From :func:`fit_constants`.
+        shape: (H, W).
+
+    Returns:
+        A prediction with one ``(c, H, W)`` field per task.
+    """
+    return PixelData(**{task: value.expand(-1, *shape) for task, value in constants.items()})
