@@ -1,9 +1,9 @@
 """The base class of all metrics: compact statistics per image, pooled once at the end."""
 
+import dataclasses
 import sys
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from mtl3d.utils.config import nearest
 FIELDS = ('pred', 'pred_regularizer', 'pred_average')
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class MetricSummary:
     """What one metric found out in one evaluation.
 
@@ -37,7 +37,7 @@ class MetricSummary:
     protocol: str
     num_images: int
     values: dict[str, float]
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 class PerImageMetric(BaseMetric):
