@@ -1,1 +1,9 @@
-"""Filled by later commits."""
+"""What MMEngine's Runner needs beside the model: hooks, optimisation, safe files."""
+
+from mtl3d.engine import hooks, optim
+from mtl3d.engine.atomic_backend import AtomicBackend
+from mtl3d.utils.compat import refuse_pickles
+
+__all__ = ['AtomicBackend', 'hooks', 'optim']
+
+refuse_pickles()

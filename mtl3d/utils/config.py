@@ -2,11 +2,46 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
 from mmengine.registry import Registry
+
+#: Top-level keys that the Runner reads from the config itself, beyond its constructor's arguments,
+#: and those that our tools read.
+RUNNER_EXTRAS = frozenset(
+    {
+        'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg',
+        'sync_bn',
+    }
+)  # fmt: skip
+#: Top-level variables that config files use to say something once. A file that needs another one
+#: starts its name with an underscore.
+HELPER_VARIABLES = frozenset(
+    {
+        'backend_args', 'baseline', 'batch_size', 'crop_size', 'data_root', 'dataset', 'dataset_type',
+        'delta_m_baseline', 'image_size', 'img_size', 'max_iters', 'num_workers', 'tasks',
+        'val_interval',
+    }
+)  # fmt: skip
+#: Keys that the Runner takes out of a component's config before it builds the component.
+CONSUMED_KEYS = {
+    'hook': frozenset({'priority'}),
+    'optim_wrapper': frozenset({'constructor', 'paramwise_cfg'}),
+    'parameter scheduler': frozenset({'convert_to_iter_based'}),
+}
+#: Keys that point to a better way.
+REPLACED_KEYS = {
+    'activation_checkpointing': (
+        "it gives a backbone no gradients; use custom_hooks = [dict(type='ActivationCheckpointing"
+        "Hook', targets=[...])]"
+    ),
+    'compile': (
+        'it compiles again for every sample; use custom_hooks = '
+        "[dict(type='CompileHook', targets=[...])]"
+    ),
+}
 
 
 def nearest(name: str, candidates: Iterable[str], count: int = 3) -> str:
@@ -120,3 +155,101 @@ def resolve(name: Any, registry: Registry) -> Callable:
             "config: custom_imports = dict(imports=['projects.<name>.<module>'])"
         )
     return found
+
+
+def check_top_level(cfg: Mapping[str, Any]) -> None:
+    """Refuse unknown top-level keys of a config, which the Runner would ignore.
+
+    Allowed are the Runner's arguments, :data:`RUNNER_EXTRAS`, :data:`HELPER_VARIABLES`, names that
+    end in ``_pipeline``, and a file's own variables, whose names start with an underscore.
+
+    Args:
+        cfg: The merged config.
+
+    Raises:
+        ValueError: A key is unknown; the message names it and the nearest valid ones.
+    """
+    from mmengine.runner import Runner  # costs seconds, and the registries import this module
+
+    valid = set(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'}
+    valid |= RUNNER_EXTRAS | HELPER_VARIABLES
+    for key in cfg:
+        if key in REPLACED_KEYS:
+            raise ValueError(f"Config key '{key}' is not supported: {REPLACED_KEYS[key]}")
+        if key not in valid and not key.startswith('_') and not key.endswith('_pipeline'):
+            raise ValueError(
+                f"Unknown top-level config key '{key}'. {nearest(key, valid)} (A variable of your "
+                "own starts with an underscore.)"
+            )
+
+
+def check_config(cfg: Mapping[str, Any]) -> None:
+    """Check a whole config before anything is built.
+
+    Every dict with a ``type`` must name a registered part and have only keys that this part
+    accepts. Which registry is meant is not known here, so a dict passes if one candidate of that
+    name in any registry accepts it. Parts of projects must have been imported (``custom_imports``
+    does so when the file is read).
+
+    Args:
+        cfg: The merged config.
+
+    Raises:
+        ValueError: A type, a key or a task name is unknown; the message gives the dotted path and
+            the nearest valid names.
+    """
+    check_top_level(cfg)
+    _check_task_names(cfg)
+    for path, part in _typed_dicts(cfg, ''):
+        _check_part(path, part)
+
+
+def _typed_dicts(value: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Walk a config and find the dicts that name a ``type``, each with its dotted path."""
+    if isinstance(value, Mapping):
+        if 'type' in value:
+            yield path, value
+        items: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    else:
+        return
+    for key, item in items:
+        yield from _typed_dicts(item, f'{path}.{key}' if path else str(key))
+
+
+def _check_part(path: str, part: Mapping[str, Any]) -> None:
+    from mtl3d import registry as ours
+
+    registries = [value for value in vars(ours).values() if isinstance(value, Registry)]
+    name = part['type']
+    if not isinstance(name, str):
+        return
+    candidates = [(registry, registry.get(name)) for registry in registries]
+    found = [(registry, target) for registry, target in candidates if target is not None]
+    if not found:
+        known = {member for registry in registries for member in _members(registry)}
+        raise ValueError(f"{path}.type='{name}' is not registered. {nearest(name, known)}")
+    problems = []
+    for registry, target in found:
+        consumed = CONSUMED_KEYS.get(registry.name, frozenset())
+        try:
+            check_keys(target, set(part) - consumed)
+        except TypeError as error:
+            problems.append(str(error))
+        else:
+            return
+    raise ValueError(f'{path}: {problems[0]}')
+
+
+def _members(registry: Registry) -> set[str]:
+    parents = set() if registry.parent is None else set(registry.parent.module_dict)
+    return set(registry.module_dict) | parents
+
+
+def _check_task_names(cfg: Mapping[str, Any]) -> None:
+    from mtl3d.structures import LABEL_SPECS
+
+    for name in (cfg.get('model') or {}).get('tasks') or ():
+        if name not in LABEL_SPECS:
+            raise ValueError(f"model.tasks: unknown task '{name}'. {nearest(name, LABEL_SPECS)}")

@@ -1,1 +1,17 @@
-"""Filled by later commits."""
+"""Hooks of the training run, one concept each."""
+
+from mtl3d.engine.hooks.activation_checkpointing_hook import ActivationCheckpointingHook
+from mtl3d.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
+from mtl3d.engine.hooks.compile_hook import CompileHook
+from mtl3d.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from mtl3d.engine.hooks.random_state_hook import RandomStateHook
+from mtl3d.engine.hooks.results_table_hook import ResultsTableHook
+
+__all__ = [
+    'ActivationCheckpointingHook',
+    'AtomicCheckpointHook',
+    'CompileHook',
+    'PlainCheckpointHook',
+    'RandomStateHook',
+    'ResultsTableHook',
+]

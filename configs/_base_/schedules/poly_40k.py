@@ -1,0 +1,13 @@
+# The published schedule of InvPT: Adam, polynomial decay at every iteration, 40 000 iterations of a
+# global batch of 6. `--cfg-options max_iters=N` changes both places (see docs/training.md).
+max_iters = 40000
+optim_wrapper = dict(
+    type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-5, weight_decay=1e-6)
+)
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=max_iters, by_epoch=False)
+]
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=1000)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+auto_scale_lr = dict(enable=False, base_batch_size=6)
