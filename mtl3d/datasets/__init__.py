@@ -1,1 +1,13 @@
-"""Filled by later commits."""
+"""Data sets and their transforms."""
+
+from mtl3d.datasets.multi_task_dataset import LabelFile, LabelPattern, MultiTaskDataset
+from mtl3d.datasets.nyud import NYUDv2Dataset
+from mtl3d.datasets.pascal_context import PASCALContextDataset
+
+__all__ = [
+    'LabelFile',
+    'LabelPattern',
+    'MultiTaskDataset',
+    'NYUDv2Dataset',
+    'PASCALContextDataset',
+]

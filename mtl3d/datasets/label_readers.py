@@ -1,0 +1,174 @@
+"""From a label file to an array in the layout of :data:`mtl3d.structures.LABEL_SPECS`.
+
+Plain functions, one per encoding. Each takes a path and returns ``(H, W)`` or ``(H, W, 3)``, or
+None when the file says that nothing is annotated. Their ``ValueError`` tells what is wrong with the
+content; :class:`~mtl3d.datasets.transforms.LoadLabels` adds which task of which image it was.
+"""
+
+import warnings
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mtl3d.structures.label_spec import IGNORE_INDEX
+
+MAX_PLAUSIBLE_DEPTH = 100.0
+"""Metres; a depth map whose median lies above is almost surely stored in millimetres."""
+
+
+@cache
+def warn_once(message: str) -> None:
+    """Issue a ``UserWarning``, once per message and process, whatever the warning filter."""
+    warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def read_rgb(path: str | Path) -> NDArray[np.uint8]:
+    """Read a picture as ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        OSError: The file is missing, truncated or no picture.
+    """
+    with Image.open(path) as image:
+        return np.asarray(image.convert('RGB'))
+
+
+def read_gray(path: str | Path) -> NDArray:
+    """Read a single-channel picture as ``(H, W)``; of a palette picture, the indices.
+
+    Raises:
+        ValueError: The picture has several channels.
+        OSError: The file is missing, truncated or no picture.
+    """
+    with Image.open(path) as image:
+        image.load()  # NumPy would hide a truncated file behind an array of one object
+        values = np.asarray(image)
+    if values.ndim != 2:
+        raise ValueError(
+            f'has {values.shape[2]} channels where one is expected. Store ids, not colours'
+        )
+    return values
+
+
+def read_array(path: str | Path, ndim: int) -> NDArray:
+    """Read a ``.npy`` file without unpickling, and drop axes of length one.
+
+    Raises:
+        ValueError: The array has another number of axes, or holds objects.
+    """
+    array = np.load(path, allow_pickle=False).squeeze()
+    if array.ndim != ndim:
+        raise ValueError(f'has shape {array.shape} where {ndim} axes are expected')
+    return array
+
+
+def read_class_map(
+    path: str | Path, *, num_classes: int, zero_is_void: bool = False
+) -> NDArray[np.uint8]:
+    """Read a class map stored as a picture.
+
+    Args:
+        path: A single-channel or palette picture.
+        num_classes: Valid ids are 0 .. num_classes - 1 after decoding, and 255.
+        zero_is_void: The file stores 0 = unlabelled and classes from 1, as NYUv2 does.
+
+    Returns:
+        ``(H, W)`` uint8 class ids, 255 = ignore.
+
+    Raises:
+        ValueError: An id is outside the classes.
+    """
+    ids = read_gray(path).astype(np.int64)
+    if zero_is_void:
+        ids = np.where((ids == 0) | (ids == IGNORE_INDEX), IGNORE_INDEX, ids - 1)
+    bad = (ids != IGNORE_INDEX) & ((ids < 0) | (ids >= num_classes))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ValueError(
+            f'has the class id {ids[row, column]} at row {row}, column {column}, but there are '
+            f'{num_classes} classes (0 .. {num_classes - 1}, 255 = ignore). Use the archive that '
+            'belongs to this data set, or mark those pixels 255'
+        )
+    return ids.astype(np.uint8)
+
+
+def read_binary_picture(path: str | Path) -> NDArray[np.float32]:
+    """Read a 0 / 255 picture as ``(H, W)`` float32 0 / 1; values above the middle count as 1."""
+    return (read_gray(path) > 127).astype(np.float32)
+
+
+def read_binary_array(path: str | Path) -> NDArray[np.float32]:
+    """Read a 0 / 1 ``.npy`` array as ``(H, W)`` float32; values from 0.5 on count as 1."""
+    return (read_array(path, ndim=2) >= 0.5).astype(np.float32)
+
+
+def read_depth_array(path: str | Path) -> NDArray[np.float32]:
+    """Read metric depth from a ``.npy`` array.
+
+    Negative and non-finite values become 0 = no measurement. Non-finite values, and a median that
+    only millimetres explain, cause one warning per file.
+
+    Returns:
+        ``(H, W)`` float32 metres.
+    """
+    depth = read_array(path, ndim=2).astype(np.float32)
+    finite = np.isfinite(depth)
+    if not finite.all():
+        warn_once(
+            f'depth label {path}: {np.count_nonzero(~finite)} values are NaN or infinite; they '
+            'count as "no measurement". Store 0 there to silence this.'
+        )
+    depth = np.where(finite & (depth > 0), depth, np.float32(0))
+    measured = depth[depth > 0]
+    if measured.size and np.median(measured) > MAX_PLAUSIBLE_DEPTH:
+        warn_once(
+            f'depth label {path}: the median depth is {np.median(measured):.0f} m, which is '
+            'implausible. Depth must be in metres: divide the file by 1000 if it is in '
+            'millimetres.'
+        )
+    return depth
+
+
+def read_normals_picture(path: str | Path) -> NDArray[np.float32]:
+    """Read normals stored as ``n = 2 v / 255 - 1`` in an RGB picture.
+
+    The vectors keep the rounding of 8 bits: their length is 1 within about 1 %. No pixel can decode
+    to the zero vector, so every pixel is valid.
+
+    Returns:
+        ``(H, W, 3)`` float32.
+    """
+    return np.float32(2) * read_rgb(path).astype(np.float32) / np.float32(255) - np.float32(1)
+
+
+def read_normals_array(path: str | Path) -> NDArray[np.float32]:
+    """Read normals from a ``.npy`` array; zero vectors are invalid.
+
+    Vectors with a non-finite component become zero, with one warning per file.
+
+    Returns:
+        ``(H, W, 3)`` float32.
+
+    Raises:
+        ValueError: The last axis is not 3, or the vectors are far from unit length.
+    """
+    normals = read_array(path, ndim=3).astype(np.float32)
+    if normals.shape[-1] != 3:
+        raise ValueError(f'has shape {normals.shape} where (H, W, 3) is expected')
+    finite = np.isfinite(normals).all(axis=-1, keepdims=True)
+    if not finite.all():
+        warn_once(
+            f'normals label {path}: {np.count_nonzero(~finite)} vectors are NaN or infinite; they '
+            'count as invalid. Store zero vectors there to silence this.'
+        )
+        normals = np.where(finite, normals, np.float32(0))
+    length = np.linalg.norm(normals, axis=-1)
+    valid = length > 0
+    if valid.any() and not 0.5 < np.median(length[valid]) < 1.5:
+        raise ValueError(
+            f'has vectors of median length {np.median(length[valid]):.3g} where unit vectors are '
+            'expected. Components must lie in [-1, 1]'
+        )
+    return normals

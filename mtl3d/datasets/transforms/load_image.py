@@ -1,0 +1,33 @@
+"""Read the image of a data set item."""
+
+from mmcv.transforms import BaseTransform
+
+from mtl3d.datasets.label_readers import read_rgb
+from mtl3d.datasets.transforms.fields import Results
+from mtl3d.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Read ``img_path`` into ``img`` and begin an empty list of labels.
+
+    Shape:
+        ``img``: ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        ValueError: The file cannot be read, for instance because it is truncated.
+    """
+
+    def transform(self, results: Results) -> Results:
+        path = results['img_path']
+        try:
+            image = read_rgb(path)
+        except (OSError, SyntaxError) as error:  # Pillow reports some broken PNGs as SyntaxError
+            raise ValueError(
+                f"img_path: cannot read the image of '{results.get('img_id', '')}', {path}: "
+                f'{error}. Extract or download the file again, or take its id out of the list.'
+            ) from error
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        results['task_fields'] = []
+        return results
