@@ -39,7 +39,7 @@ class MultiTaskModel(BaseModel):
         auxiliary_weights: Name of a deep supervision of the decoder -> its factor; 1 if absent.
         outputs: What ``predict`` gives: the decoder's ``heads``, the ``regularizer``'s rendering,
             their ``average``, or ``all`` three.
-        data_preprocessor: Config of the data preprocessor.
+        data_preprocessor: Config of the data preprocessor, or the module; the default one if None.
         init_cfg: As in MMEngine.
 
     Raises:
@@ -59,6 +59,10 @@ class MultiTaskModel(BaseModel):
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
     ) -> None:
+        # Built here, not by the base class, which would look in MMEngine's registry alone.
+        if not isinstance(data_preprocessor, nn.Module):
+            preprocessor = data_preprocessor or dict(type='MultiTaskDataPreprocessor')
+            data_preprocessor = MODELS.build(dict(preprocessor))
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         if not tasks:
             raise ValueError('tasks is empty: a model needs at least one task')
