@@ -1,1 +1,5 @@
-"""Filled by later commits."""
+"""Shared encoders: images in, a tuple of features out."""
+
+from mtl3d.models.backbones.timm_backbone import TimmBackbone
+
+__all__ = ['TimmBackbone']
