@@ -1,0 +1,162 @@
+"""The multi-task gain as a metric of metrics."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mtl3d.evaluation.functional.delta_m import LOWER_IS_BETTER, delta_m
+from mtl3d.registry import METRICS
+from mtl3d.utils.config import nearest
+
+BASELINES = Path(__file__).parents[1] / 'baselines'
+
+#: The metric that stands for a task named without one.
+HEADLINES = {
+    'semseg': 'mIoU',
+    'human_parts': 'mIoU',
+    'depth': 'rmse',
+    'normals': 'mean',
+    'edge': 'odsF',
+    'saliency': 'maxF',
+}
+
+
+@METRICS.register_module()
+class MultiTaskDelta:
+    """Delta_m, the mean relative change against single-task networks, in percent.
+
+    It reads the results of the other metrics, hence it stands in a :class:`MultiTaskEvaluator`
+    only. More is better for all metrics but errors (depth, normals), boundaries included.
+
+    Args:
+        single_task: The single-task numbers: a dict ``task -> value`` (of the metric of
+            :data:`HEADLINES`) or ``task/metric -> value``, in the units of our results (percent,
+            metres, degrees); the name of a preset (see :func:`preset_names`); the path of a JSON
+            file with such a dict, alone or under ``metrics``, as ``tools/test.py`` writes it; or a
+            list of these, merged, for single-task networks that were tested one by one.
+        tasks: The tasks that count; None takes all of ``single_task``. Of a task with several
+            numbers the headline counts.
+        lower_is_better: ``task/metric`` of further metrics of which less is better, for tasks of
+            one's own.
+        prefix: The first part of the result's key ``<prefix>/delta_m``.
+        suffix: Follows the task in the keys of the results to read, for instance ``.average``
+            where :func:`metric_variants` named them so.
+
+    Raises:
+        ValueError: A preset, a task or a task's headline is unknown, or a number is not given.
+    """
+
+    def __init__(
+        self,
+        *,
+        single_task: str | Mapping[str, float] | Sequence[str | Mapping[str, float]],
+        tasks: Sequence[str] | None = None,
+        lower_is_better: Sequence[str] = (),
+        prefix: str = 'multi_task',
+        suffix: str = '',
+    ) -> None:
+        baseline = load_single_task(single_task)
+        if tasks is None:
+            tasks = list(dict.fromkeys(key.split('/')[0] for key in baseline))
+        # A results file holds every metric of a task; one of them counts.
+        self.single_task = {key: baseline[key] for key in (_choose(t, baseline) for t in tasks)}
+        self.lower_is_better = LOWER_IS_BETTER | set(lower_is_better)
+        self.prefix = prefix
+        self.suffix = suffix
+        self.dataset_meta: Mapping[str, Any] | None = None
+
+    def compute(self, results: Mapping[str, float]) -> dict[str, float]:
+        """Compare with the single-task numbers.
+
+        Args:
+            results: ``task/metric`` -> value of the other metrics.
+
+        Returns:
+            ``<prefix>/delta_m`` -> percent.
+
+        Raises:
+            ValueError: A metric is missing from the results.
+        """
+        own = {_with_suffix(key, self.suffix): value for key, value in self.single_task.items()}
+        lower = {_with_suffix(key, self.suffix) for key in self.lower_is_better}
+        return {f'{self.prefix}/delta_m': delta_m(results, own, lower_is_better=lower)}
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse to serve in a plain evaluator.
+
+        Raises:
+            TypeError: Always.
+        """
+        raise TypeError(
+            'MultiTaskDelta reads the results of other metrics; put it into '
+            "val_evaluator = dict(type='MultiTaskEvaluator', metrics=[..., MultiTaskDelta])"
+        )
+
+
+def preset_names() -> list[str]:
+    """List the presets: published single-task numbers, each a JSON file that names its source."""
+    return sorted(path.stem for path in BASELINES.glob('*.json'))
+
+
+def load_single_task(
+    source: str | Mapping[str, float] | Sequence[str | Mapping[str, float]],
+) -> dict[str, float]:
+    """Read single-task numbers from any of the forms that :class:`MultiTaskDelta` takes.
+
+    Args:
+        source: A dict, a preset's name, a path of a JSON file, or a list of these.
+
+    Returns:
+        ``task/metric`` -> value.
+
+    Raises:
+        ValueError: A name is neither a preset nor a JSON file, a file holds no numbers, or a task
+            has no headline metric.
+    """
+    if isinstance(source, Mapping):
+        return {_full_key(key): float(value) for key, value in source.items()}
+    if not isinstance(source, str):
+        merged: dict[str, float] = {}
+        for part in source:
+            merged.update(load_single_task(part))
+        return merged
+    path = Path(source) if source.endswith('.json') else BASELINES / f'{source}.json'
+    if not path.is_file():
+        raise ValueError(
+            f"single_task='{source}' is neither a preset nor an existing JSON file. "
+            f'{nearest(source, preset_names())}'
+        )
+    content = json.loads(path.read_text())
+    metrics = content.get('metrics', content)
+    numbers = {k: v for k, v in metrics.items() if '/' in k and isinstance(v, int | float)}
+    if not numbers:
+        raise ValueError(f"{path} holds no 'task/metric': number")
+    return load_single_task({k: v for k, v in numbers.items() if not k.endswith('/delta_m')})
+
+
+def _full_key(key: str) -> str:
+    if '/' in key:
+        return key
+    if key not in HEADLINES:
+        raise ValueError(
+            f"single_task: task '{key}' has no headline metric, write '{key}/<metric>'. "
+            f'{nearest(key, HEADLINES)}'
+        )
+    return f'{key}/{HEADLINES[key]}'
+
+
+def _choose(task: str, baseline: Mapping[str, float]) -> str:
+    """Find the baseline's number of a task: its headline, or the only one there is."""
+    found = [name for name in baseline if name.split('/')[0] == task]
+    if len(found) == 1:
+        return found[0]
+    key = _full_key(task)
+    if key in found:
+        return key
+    raise ValueError(f'single_task has no {key}; it holds {", ".join(sorted(baseline))}')
+
+
+def _with_suffix(key: str, suffix: str) -> str:
+    task, _, metric = key.partition('/')
+    return f'{task}{suffix}/{metric}'

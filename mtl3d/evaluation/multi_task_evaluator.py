@@ -1,0 +1,89 @@
+"""An evaluator whose last word is Delta_m."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.evaluator import BaseMetric, Evaluator
+
+from mtl3d.evaluation.metrics.base import FIELDS, PerImageMetric
+from mtl3d.evaluation.metrics.multi_task_delta import MultiTaskDelta
+from mtl3d.registry import EVALUATOR, METRICS
+from mtl3d.utils.config import nearest, resolve
+
+
+@EVALUATOR.register_module()
+class MultiTaskEvaluator(Evaluator):
+    """MMEngine's evaluator, in which a metric may be computed from the other metrics' results.
+
+    Args:
+        metrics: Configs or objects: metrics of single tasks, and any number of
+            :class:`MultiTaskDelta`.
+    """
+
+    def __init__(self, *, metrics: Sequence[Mapping[str, Any] | BaseMetric | MultiTaskDelta]):
+        built = [METRICS.build(dict(m)) if isinstance(m, Mapping) else m for m in metrics]
+        self.deltas = [metric for metric in built if isinstance(metric, MultiTaskDelta)]
+        super().__init__([metric for metric in built if not isinstance(metric, MultiTaskDelta)])
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Evaluate all metrics, then what depends on them.
+
+        Args:
+            size: Images of the data set.
+
+        Returns:
+            ``<prefix>/<metric>`` -> value.
+
+        Raises:
+            ValueError: Two metrics have one name, or Delta_m lacks a metric.
+        """
+        results = super().evaluate(size)
+        for delta in self.deltas:
+            results.update(delta.compute(results))
+        return results
+
+
+def metric_variants(
+    metrics: Sequence[Mapping[str, Any]],
+    *,
+    fields: Sequence[str] = ('pred',),
+    protocols: Sequence[str] = (),
+) -> list[dict[str, Any]]:
+    """Repeat metric configs for several outputs of the model and several protocols.
+
+    The prefix of a variant tells it apart: ``depth.regularizer/rmse`` scores
+    ``pred_regularizer``, ``saliency.clean/maxF`` follows the protocol ``clean``. A protocol that a
+    metric does not know is left out for it. :class:`MultiTaskDelta` is repeated for the fields
+    (``multi_task.regularizer/delta_m``), not for the protocols.
+
+    Args:
+        metrics: Configs of metrics.
+        fields: The predictions to score, of ``pred``, ``pred_regularizer``, ``pred_average``.
+        protocols: Protocols in addition to each metric's own.
+
+    Returns:
+        Configs for :class:`MultiTaskEvaluator`.
+
+    Raises:
+        ValueError: A field is unknown.
+    """
+    variants = []
+    for field in fields:
+        if field not in FIELDS:
+            raise ValueError(f"field '{field}': {nearest(field, FIELDS)}")
+        suffix = field.removeprefix('pred').replace('_', '.')
+        for cfg in metrics:
+            cls = resolve(cfg['type'], METRICS)
+            if cls is MultiTaskDelta:
+                prefix = cfg.get('prefix', 'multi_task') + suffix
+                variants.append({**cfg, 'prefix': prefix, 'suffix': suffix})
+                continue
+            assert isinstance(cls, type) and issubclass(cls, PerImageMetric)
+            own = cfg.get('protocol', cls.protocols[0])
+            prefix = (cfg.get('prefix') or str(cls.default_prefix)) + suffix
+            variants.append({**cfg, 'field': field, 'protocol': own, 'prefix': prefix})
+            for protocol in protocols:
+                if protocol in cls.protocols and protocol != own:
+                    other = dict(field=field, protocol=protocol, prefix=f'{prefix}.{protocol}')
+                    variants.append({**cfg, **other})
+    return variants
