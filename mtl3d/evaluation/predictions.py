@@ -20,7 +20,7 @@ from mmengine.structures import PixelData
 from torch import Tensor
 
 from mtl3d.structures import LABEL_SPECS, LabelSpec, MultiTaskDataSample
-from mtl3d.utils.image_io import read_raw, write_png
+from mtl3d.utils.image_io import read_stored, write_png
 
 DepthFormat = Literal['npy', 'png']
 MAX_MILLIMETRES = 65535
@@ -148,7 +148,7 @@ def _read(path: Path, spec: LabelSpec) -> Tensor:
         array = np.load(path, allow_pickle=False)
         good = array.ndim == 3 and len(array) == spec.channels and array.dtype == np.float32
     else:
-        array = read_raw(path)
+        array = read_stored(path)
         good = array.dtype == (np.uint16 if spec.is_distance else np.uint8)
         good = good and array.ndim == (3 if spec.is_direction else 2)
         array = decode(array, spec) if good else array

@@ -1,69 +1,68 @@
 """Image files in and out, with errors that name the file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
+from PIL import Image, ImageOps
 
 #: File name endings that are taken for images when a folder is read.
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
 
 
-def read_rgb(path: str | Path) -> np.ndarray:
-    """Read an image file as 8-bit RGB.
+def read_picture(path: str | Path) -> np.ndarray:
+    """Read a photograph as 8-bit RGB, upright as its EXIF entry says.
 
     Args:
-        path: A file that OpenCV reads; grey images are replicated, alpha is dropped.
+        path: Any file that Pillow reads; grey is replicated, alpha is dropped.
 
     Returns:
         ``(H, W, 3)`` uint8.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not an image, or a damaged one.
+        ValueError: The file is not an image, or it is truncated.
     """
-    return cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return _read(path, lambda image: ImageOps.exif_transpose(image).convert('RGB'))
 
 
-def read_raw(path: str | Path) -> np.ndarray:
-    """Read an image file as it is stored: its own bit depth, colour as RGB.
+def read_stored(path: str | Path) -> np.ndarray:
+    """Read an image file as it is stored.
 
     Args:
-        path: A file that OpenCV reads.
+        path: Any file that Pillow reads.
 
     Returns:
-        ``(H, W)`` or ``(H, W, 3)``, uint8 or uint16.
+        ``(H, W)`` or ``(H, W, channels)``, uint8 or uint16; of a palette image, the indices.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not an image, or a damaged one.
+        ValueError: The file is not an image, or it is truncated.
     """
-    array = _read(path, cv2.IMREAD_UNCHANGED)
-    return cv2.cvtColor(array, cv2.COLOR_BGR2RGB) if array.ndim == 3 else array
+    return _read(path, lambda image: image)
 
 
 def write_png(path: str | Path, array: np.ndarray) -> None:
     """Write a PNG file, and the folders above it.
 
     Args:
-        path: Where to; its name ends in ``.png``.
-        array: ``(H, W)`` uint8 or uint16, or ``(H, W, 3)`` RGB of these types.
+        path: Where to; an older file is replaced.
+        array: ``(H, W)`` uint8 or uint16, or ``(H, W, 3)`` uint8 RGB.
 
     Raises:
         OSError: The file could not be written.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    stored = cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if array.ndim == 3 else array
-    if not cv2.imwrite(str(path), stored):
-        raise OSError(f'cannot write {path}')
+    Image.fromarray(array).save(path, format='PNG', compress_level=3)
 
 
-def _read(path: str | Path, flags: int) -> np.ndarray:
+def _read(path: str | Path, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'no such image file: {path}')
-    array = cv2.imread(str(path), flags)
-    if array is None:
-        raise ValueError(f'{path} is not an image, or it is damaged')
-    return array
+    try:
+        with Image.open(path) as image:
+            return np.array(convert(image))
+    except (OSError, SyntaxError) as error:  # Pillow reports a broken PNG chunk as a SyntaxError
+        raise ValueError(f'{path} is not an image, or it is damaged ({error})') from error

@@ -1,13 +1,12 @@
 """Pictures of labels, predictions and training."""
 
-from mtl3d.visualization.colors import class_palette, colorize
+from mtl3d.visualization.colors import colorize
 from mtl3d.visualization.curves import draw_curves, read_scalars
 from mtl3d.visualization.hook import MultiTaskVisualizationHook
 from mtl3d.visualization.panel import draw_panel, sample_rows
 
 __all__ = [
     'MultiTaskVisualizationHook',
-    'class_palette',
     'colorize',
     'draw_curves',
     'draw_panel',

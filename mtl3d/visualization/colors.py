@@ -1,39 +1,32 @@
 """From labels and predictions to colours: pure functions on arrays, no registry."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
+from mtl3d.datasets.palette import voc_palette
 from mtl3d.structures.label_spec import IGNORE_INDEX, LabelSpec
+
+Palette = np.ndarray | Sequence[Sequence[int]]
 
 #: Colours of a pixel without a label: two dark greys in diagonal stripes.
 HATCH = ((58, 58, 62), (82, 82, 88))
 
 
-def class_palette(count: int) -> np.ndarray:
-    """Make the PASCAL-VOC palette.
-
-    The bits 0, 1, 2 of the class id go to bit 7 of red, green, blue, the next three bits to bit 6,
-    and so on (development kit of the PASCAL VOC challenge).
+def class_colors(palette: Palette | None = None) -> np.ndarray:
+    """Complete a palette to all class ids of 8 bits.
 
     Args:
-        count: How many classes, at most 256.
+        palette: RGB triples in 0..255 of the first ids; the PASCAL-VOC palette fills the rest.
 
     Returns:
-        ``(count, 3)`` uint8 RGB.
-
-    Raises:
-        ValueError: ``count`` is out of range.
+        ``(256, 3)`` uint8 RGB.
     """
-    if not 0 <= count <= 256:
-        raise ValueError(f'count={count}: a palette has 0 to 256 colours')
-    ids = np.arange(count)
-    palette = np.zeros((count, 3), dtype=np.uint8)
-    for bit in range(8):
-        for channel in range(3):
-            source = 3 * bit + channel
-            if source < 8:
-                palette[:, channel] |= ((ids >> source & 1) << (7 - bit)).astype(np.uint8)
-    return palette
+    colors = np.array(voc_palette(256), dtype=np.uint8)
+    if palette is not None:
+        colors[: len(palette)] = palette
+    return colors
 
 
 def hatch(height: int, width: int) -> np.ndarray:
@@ -44,16 +37,17 @@ def hatch(height: int, width: int) -> np.ndarray:
     return np.array(HATCH, dtype=np.uint8)[stripe]
 
 
-def color_classes(label: np.ndarray) -> np.ndarray:
-    """Colour class ids by :func:`class_palette`.
+def color_classes(label: np.ndarray, palette: Palette | None = None) -> np.ndarray:
+    """Colour class ids.
 
     Args:
         label: ``(H, W)`` integers in 0..255; 255 is hatched.
+        palette: See :func:`class_colors`.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
-    return _mark_invalid(class_palette(256)[label], label != IGNORE_INDEX)
+    return _mark_invalid(class_colors(palette)[label], label != IGNORE_INDEX)
 
 
 def depth_range(*depths: np.ndarray) -> tuple[float, float]:
@@ -120,7 +114,7 @@ def color_binary(values: np.ndarray, *, dark_on_light: bool = False) -> np.ndarr
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
-    grey = np.clip(values, 0, 1)
+    grey = np.clip(np.nan_to_num(values), 0, 1)
     if dark_on_light:
         grey = 1 - grey
     colors = np.repeat(np.rint(grey * 255).astype(np.uint8)[..., None], 3, axis=-1)
@@ -137,7 +131,7 @@ def color_overlay(values: np.ndarray, image: np.ndarray) -> np.ndarray:
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
-    weight = np.clip(values, 0, 1)[..., None]
+    weight = np.clip(np.nan_to_num(values), 0, 1)[..., None]
     grey = image.mean(axis=-1, keepdims=True) * 0.3
     mixed = weight * image + (1 - weight) * grey
     return _mark_invalid(np.rint(mixed).astype(np.uint8), values != IGNORE_INDEX)
@@ -150,6 +144,7 @@ def colorize(
     *,
     limits: tuple[float, float] | None = None,
     image: np.ndarray | None = None,
+    palette: Palette | None = None,
 ) -> np.ndarray:
     """Colour the label or the prediction of any task.
 
@@ -160,12 +155,13 @@ def colorize(
         spec: The task's row of :data:`mtl3d.structures.LABEL_SPECS`.
         limits: Range of the colour bar of a scalar quantity; by default the field's own.
         image: ``(H, W, 3)`` uint8 RGB below saliency; without it saliency is grey.
+        palette: Colours of the classes, see :func:`class_colors`.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
     """
     if spec.kind == 'class':
-        return color_classes(field[0])
+        return color_classes(field[0], palette)
     if spec.is_direction:
         return color_normals(field)
     if spec.kind == 'binary':

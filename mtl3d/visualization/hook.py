@@ -91,7 +91,7 @@ class MultiTaskVisualizationHook(Hook):
         return draw_panel(
             to_picture(image),
             sample_rows(sample),
-            classes=class_names(getattr(dataset, 'metainfo', {})),
+            metainfo=getattr(dataset, 'metainfo', {}),
             caption=caption,
             tile_side=self.tile_side,
         )
@@ -144,9 +144,3 @@ def undisturbed_random_state() -> Iterator[None]:
 def to_picture(image: Tensor) -> np.ndarray:
     """Turn a data set's ``(3, H, W)`` RGB tensor in 0..255 into ``(H, W, 3)`` uint8."""
     return image.clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
-
-
-def class_names(metainfo: dict) -> dict[str, Sequence[str]]:
-    """Read task -> names of the classes from a data set's metainfo (``classes``), if there."""
-    classes = metainfo.get('classes', {})
-    return dict(classes) if isinstance(classes, dict) else {'semseg': classes}

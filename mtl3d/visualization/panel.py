@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
 from mtl3d.structures.label_spec import IGNORE_INDEX
 from mtl3d.visualization.colors import (
-    class_palette,
+    class_colors,
     color_depth,
     color_normals,
     colorize,
@@ -62,7 +63,7 @@ def draw_panel(
     rows: Mapping[str, Fields],
     *,
     tasks: Sequence[str] | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None,
+    metainfo: Mapping[str, Any] | None = None,
     caption: str = '',
     tile_side: int = 320,
 ) -> np.ndarray:
@@ -79,7 +80,8 @@ def draw_panel(
             binary tasks. A task that is missing in a row is drawn as "no label" or
             "no prediction".
         tasks: The columns; by default every task of any row.
-        classes: Task -> names of its classes, for the legend.
+        metainfo: A data set's description: ``classes`` (task -> names, for the legend) and
+            ``palette`` (task -> RGB triples), each optional.
         caption: Text below the input, for instance the image's name; may have several lines.
         tile_side: Longest side of one picture in pixels, roughly for small images.
 
@@ -98,7 +100,9 @@ def draw_panel(
             raise ValueError(f"tasks: '{task}' is not in LABEL_SPECS")
 
     size = _tile_size(image.shape[:2], tile_side)
-    legends = [_legend(task, rows, (classes or {}).get(task), size[0]) for task in columns]
+    names = (metainfo or {}).get('classes', {})
+    colors = {t: class_colors((metainfo or {}).get('palette', {}).get(t)) for t in columns}
+    legends = [_legend(t, rows, names.get(t), colors[t], size[0]) for t in columns]
     caption_height = 20 * len(caption.splitlines()) if len(rows) < 2 else 0
     canvas = _Canvas(
         columns=1 + len(columns),
@@ -115,7 +119,8 @@ def draw_panel(
         limits = _limits(task, rows)
         for row, (title, fields) in enumerate(rows.items()):
             if task in fields:
-                canvas.paste(column, row, _tile(task, fields[task], image, limits, size))
+                tile = _tile(task, fields[task], image, limits, colors[task])
+                canvas.paste(column, row, _fit(tile, size, cv2.INTER_NEAREST))
             else:
                 canvas.empty(column, row, 'no label' if title == 'truth' else 'no prediction')
     for row, title in enumerate(rows):
@@ -145,13 +150,12 @@ def _tile(
     field: np.ndarray,
     image: np.ndarray,
     limits: tuple[float, float] | None,
-    size: tuple[int, int],
+    palette: np.ndarray,
 ) -> np.ndarray:
     spec = LABEL_SPECS[task]
     height, width = field.shape[-2:]
     below = _fit(image, (width, height), cv2.INTER_LINEAR)
-    colors = colorize(task, field, spec, limits=limits, image=below)
-    return _fit(colors, size, cv2.INTER_NEAREST)
+    return colorize(task, field, spec, limits=limits, image=below, palette=palette)
 
 
 def _limits(task: str, rows: Mapping[str, Fields]) -> tuple[float, float] | None:
@@ -178,11 +182,15 @@ class _Legend:
 
 
 def _legend(
-    task: str, rows: Mapping[str, Fields], names: Sequence[str] | None, width: int
+    task: str,
+    rows: Mapping[str, Fields],
+    names: Sequence[str] | None,
+    colors: np.ndarray,
+    width: int,
 ) -> _Legend:
     spec = LABEL_SPECS[task]
     if spec.kind == 'class' and names:
-        return _class_legend(_frequent_classes(task, rows, len(names)), names, width)
+        return _class_legend(_frequent_classes(task, rows, len(names)), names, colors, width)
     if spec.is_direction:
         return _ball_legend()
     limits = _limits(task, rows)
@@ -201,11 +209,12 @@ def _frequent_classes(task: str, rows: Mapping[str, Fields], count: int) -> list
     return [int(i) for i in np.argsort(-total[:count], kind='stable') if total[i] > 0]
 
 
-def _class_legend(ids: Sequence[int], names: Sequence[str], width: int) -> _Legend:
+def _class_legend(
+    ids: Sequence[int], names: Sequence[str], colors: np.ndarray, width: int
+) -> _Legend:
     font = _font(13)
     per_line = max(1, width // 105)
     shown = ids[: per_line * LEGEND_LINES]
-    palette = class_palette(256)
 
     def draw(picture: Image.Image, left: int, top: int) -> None:
         pen = ImageDraw.Draw(picture)
@@ -213,7 +222,7 @@ def _class_legend(ids: Sequence[int], names: Sequence[str], width: int) -> _Lege
         for position, index in enumerate(shown):
             x = left + position % per_line * step
             y = top + position // per_line * LEGEND_LINE
-            pen.rounded_rectangle((x, y + 2, x + 12, y + 14), 3, fill=tuple(palette[index]))
+            pen.rounded_rectangle((x, y + 2, x + 12, y + 14), 3, fill=tuple(colors[index].tolist()))
             name = _shorten(names[index], font, step - 22)
             pen.text((x + 18, y + 8), name, INK, font, anchor='lm')
 

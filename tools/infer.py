@@ -1,0 +1,49 @@
+"""Predict every task of your own images: ``infer.py CONFIG CHECKPOINT IMAGE_OR_FOLDER OUT_DIR``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mtl3d.apis.command_line import add_common_arguments, run_tool
+from mtl3d.apis.multi_task_inferencer import MultiTaskInferencer
+from mtl3d.models.multi_task_model import OUTPUTS
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Predict, write, and say where."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file of the model')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('image', help='an image file, or a folder of them')
+    parser.add_argument('out_dir', help='panels/ and predictions/ are written here')
+    parser.add_argument('--outputs', choices=OUTPUTS, help="default: the config's")
+    parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass')
+    parser.add_argument('--device', help='default: the first GPU, or the CPU')
+    parser.add_argument(
+        '--depth-format',
+        choices=('png', 'npy'),
+        default='png',
+        help='png: 16 bit, millimetres; npy: float32, metres',
+    )
+    add_common_arguments(parser)
+    args = parser.parse_args(argv)
+
+    inferencer = MultiTaskInferencer(
+        args.config, args.checkpoint, device=args.device, cfg_options=args.cfg_options
+    )
+    samples = inferencer.stream(
+        args.image,
+        batch_size=args.batch_size,
+        outputs=args.outputs,
+        out_dir=args.out_dir,
+        depth_format=args.depth_format,
+    )
+    count = sum(1 for _ in samples)
+    print(f'{count} images: {args.out_dir}/panels, {args.out_dir}/predictions')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
