@@ -3,6 +3,9 @@
 import pytest
 import torch
 
+from mtl3d.utils.compat import ensure_torchvision
+
+ensure_torchvision()
 torch.set_num_threads(1)
 
 

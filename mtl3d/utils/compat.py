@@ -98,8 +98,8 @@ def load_checkpoint_file(path: str | Path, map_location: Any = 'cpu') -> dict[st
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise ValueError(
-            f'Checkpoint {path} was refused: it is damaged, or it holds more than tensors and plain '
-            f'values, and unpickling it could run any code. ({reason})'
+            f'Checkpoint {path} was refused: it is damaged, or it holds more than tensors and '
+            f'plain values, and unpickling it could run any code. ({reason})'
         ) from None
     except (RuntimeError, EOFError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

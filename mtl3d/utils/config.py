@@ -20,9 +20,8 @@ RUNNER_EXTRAS = frozenset(
 #: starts its name with an underscore.
 HELPER_VARIABLES = frozenset(
     {
-        'backend_args', 'baseline', 'batch_size', 'crop_size', 'data_root', 'dataset', 'dataset_type',
-        'delta_m_baseline', 'image_size', 'img_size', 'max_iters', 'num_workers', 'tasks',
-        'val_interval',
+        'baseline', 'batch_size', 'crop_size', 'data_root', 'dataset_type', 'img_size', 'max_iters',
+        'metrics', 'num_workers', 'tasks',
     }
 )  # fmt: skip
 #: Keys that the Runner takes out of a component's config before it builds the component.
@@ -179,7 +178,7 @@ def check_top_level(cfg: Mapping[str, Any]) -> None:
         if key not in valid and not key.startswith('_') and not key.endswith('_pipeline'):
             raise ValueError(
                 f"Unknown top-level config key '{key}'. {nearest(key, valid)} (A variable of your "
-                "own starts with an underscore.)"
+                'own starts with an underscore.)'
             )
 
 
@@ -200,12 +199,20 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     """
     check_top_level(cfg)
     _check_task_names(cfg)
-    for path, part in _typed_dicts(cfg, ''):
+    for path, part in typed_dicts(cfg, ''):
         _check_part(path, part)
 
 
-def _typed_dicts(value: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Walk a config and find the dicts that name a ``type``, each with its dotted path."""
+def typed_dicts(value: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Walk a config and find the dicts that name a ``type``.
+
+    Args:
+        value: A config or a part of one.
+        path: Its own dotted path; empty for a whole config.
+
+    Yields:
+        The dotted path of each such dict, and the dict.
+    """
     if isinstance(value, Mapping):
         if 'type' in value:
             yield path, value
@@ -215,7 +222,7 @@ def _typed_dicts(value: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]
     else:
         return
     for key, item in items:
-        yield from _typed_dicts(item, f'{path}.{key}' if path else str(key))
+        yield from typed_dicts(item, f'{path}.{key}' if path else str(key))
 
 
 def _check_part(path: str, part: Mapping[str, Any]) -> None:

@@ -8,17 +8,17 @@ from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
-from mtl3d.engine.hooks.compile_hook import submodules
 from mtl3d.registry import HOOKS
+from mtl3d.utils.modules import submodules
 
 
 @HOOKS.register_module()
 class ActivationCheckpointingHook(Hook):
     """Recompute the activations of chosen sub-modules in the backward pass.
 
-    MMEngine's config key ``activation_checkpointing`` uses torch's reentrant variant, which gives no
-    gradient at all to a module whose input needs none, such as a backbone. This hook uses the other
-    one, which also replays dropout.
+    MMEngine's config key ``activation_checkpointing`` uses torch's reentrant variant, which gives
+    no gradient at all to a module whose input needs none, such as a backbone. This hook uses the
+    other one, which replays dropout too.
 
     Args:
         targets: Names of sub-modules, such as ``backbone`` or ``regularizer``.

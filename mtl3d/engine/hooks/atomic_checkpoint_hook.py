@@ -111,7 +111,9 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _current(self) -> set[str]:
         best = getattr(self, 'best_ckpt_path_dict', {}).values()
-        return {str(path) for path in (self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best)}
+        return {
+            str(path) for path in (self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best)
+        }
 
 
 class _PatientBackend(AtomicBackend):

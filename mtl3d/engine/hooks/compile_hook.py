@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 
 from mtl3d.registry import HOOKS
-from mtl3d.utils.config import nearest
+from mtl3d.utils.modules import submodules
 
 
 @HOOKS.register_module()
@@ -35,16 +33,3 @@ class CompileHook(Hook):
         """Compile the targets."""
         for module in submodules(runner.model, self.targets):
             module.compile(**self.options)
-
-
-def submodules(model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
-    """Find sub-modules by their dotted names, below a data-parallel wrapper if there is one.
-
-    Raises:
-        ValueError: There is no such sub-module; the message names the nearest.
-    """
-    found = dict((model.module if is_model_wrapper(model) else model).named_modules())
-    for name in names:
-        if name not in found:
-            raise ValueError(f"The model has no part '{name}'. {nearest(name, found)}")
-    return [found[name] for name in names]

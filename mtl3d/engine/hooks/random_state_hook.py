@@ -105,10 +105,11 @@ def random_state() -> dict[str, Any]:
     Returns:
         Tensors and plain values, fit for ``torch.load(weights_only=True)``.
     """
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    state: Any = np.random.get_state(legacy=True)  # noqa: NPY002: what libraries draw from
+    name, keys, *rest = state
     return dict(
         python=random.getstate(),
-        numpy=(name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached),
+        numpy=(name, torch.from_numpy(keys.astype(np.int64)), *rest),
         torch=torch.get_rng_state(),
         cuda=torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
     )
@@ -118,7 +119,7 @@ def set_random_state(state: dict[str, Any]) -> None:
     """Set what :func:`random_state` has read, on whatever device its tensors are now."""
     random.setstate(state['python'])
     name, keys, *rest = state['numpy']
-    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))
+    np.random.set_state((name, keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
     torch.set_rng_state(state['torch'].cpu())
     if state['cuda'] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state['cuda'].cpu())

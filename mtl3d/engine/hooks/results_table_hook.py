@@ -2,45 +2,44 @@
 
 from collections.abc import Mapping
 
+from mmengine.dist import master_only
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from rich.console import Console
 
+from mtl3d.evaluation.report import collect_rows, results_table
 from mtl3d.registry import HOOKS
+
+#: Wide enough for every column, whatever terminal the run was started from.
+TABLE_WIDTH = 120
 
 
 @HOOKS.register_module()
 class ResultsTableHook(Hook):
     """Write the metrics of all tasks into the log as one table, after validation and test."""
 
+    @master_only
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the table of a validation."""
-        runner.logger.info(f'Validation after {runner.iter} iterations\n{ascii_table(metrics)}')
+        title = f'Validation after {runner.iter} iterations'
+        runner.logger.info('\n' + draw_table(runner.val_loop.evaluator, metrics or {}, title))
 
+    @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the table of a test."""
-        runner.logger.info(f'Test\n{ascii_table(metrics)}')
+        runner.logger.info('\n' + draw_table(runner.test_loop.evaluator, metrics or {}, 'Test'))
 
 
-def ascii_table(metrics: Mapping[str, float] | None) -> str:
-    """Draw metrics as a table.
+def draw_table(evaluator: Evaluator, metrics: Mapping[str, float], title: str) -> str:
+    """Draw the results of an evaluation as plain text.
 
     Args:
-        metrics: ``<task>/<metric>`` -> value.
-
-    Returns:
-        One line per metric, a ruler above each task.
+        evaluator: The evaluator, after it has evaluated.
+        metrics: Its results.
+        title: The table's title.
     """
-    rows = [(*name.rpartition('/')[::2], value) for name, value in (metrics or {}).items()]
-    task_width = max([4, *(len(task) for task, _, _ in rows)])
-    name_width = max([6, *(len(name) for _, name, _ in rows)])
-    ruler = f'+-{"-" * task_width}-+-{"-" * name_width}-+------------+'
-    lines = [ruler, f'| {"task":{task_width}} | {"metric":{name_width}} |      value |']
-    previous = None
-    for task, name, value in rows:
-        if task != previous:
-            lines.append(ruler)
-        shown = f'{value:10.4f}' if isinstance(value, int | float) else f'{value!s:>10.10}'
-        label = task if task != previous else ''
-        lines.append(f'| {label:{task_width}} | {name:{name_width}} | {shown} |')
-        previous = task
-    return '\n'.join([*lines, ruler])
+    console = Console(width=TABLE_WIDTH, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(results_table(collect_rows(evaluator.metrics, metrics), title=title))
+    return capture.get().rstrip('\n')

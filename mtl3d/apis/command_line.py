@@ -1,0 +1,86 @@
+"""What the tools have in common: arguments, and errors that take one line."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+#: Errors that tell the user what to change; anything else is a fault of ours and keeps its trace.
+USER_ERRORS = (
+    ValueError, KeyError, TypeError, OSError, ImportError, SyntaxError, FloatingPointError,
+)  # fmt: skip
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+def run_tool(
+    main: Callable[[Sequence[str] | None], None], argv: Sequence[str] | None = None
+) -> int:
+    """Run a tool's main function and turn the user's errors into one line.
+
+    Args:
+        main: Parses its arguments and does the work.
+        argv: The arguments; those of the process if None. ``--traceback`` among them shows where
+            an error came from.
+
+    Returns:
+        The exit status: 0, 1 after an error, 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    show_trace = '--traceback' in arguments
+    tool = Path(sys.argv[0]).name
+    try:
+        main([argument for argument in arguments if argument != '--traceback'])
+    except KeyboardInterrupt as interrupt:
+        print(f'{tool}: interrupted. {interrupt}'.rstrip(), file=sys.stderr)
+        return INTERRUPTED
+    except USER_ERRORS as error:
+        if show_trace:
+            traceback.print_exc()
+        print(f'{tool}: error: {one_line(error)}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def one_line(error: BaseException) -> str:
+    """Reduce an error to its message, without the trace that a data worker packs into it."""
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith('Caught ') else ' '.join(lines)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that every tool with a config takes."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change config entries: a.b=1; list entries by index: a.0.b=1',
+    )
+    parser.add_argument('--traceback', action='store_true', help='show where an error came from')
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of tools that run on several devices."""
+    parser.add_argument('--work-dir', help='where logs and checkpoints go')
+    parser.add_argument(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='how the processes were started; tools/dist_*.sh set it',
+    )
+    # torchrun sets the environment; older launchers pass the argument.
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+
+
+def set_local_rank(local_rank: int | None) -> None:
+    """Hand a local rank given as an argument to MMEngine, which reads the environment."""
+    if local_rank is not None:
+        os.environ.setdefault('LOCAL_RANK', str(local_rank))

@@ -1,0 +1,26 @@
+#!/usr/bin/env python
+"""Reduce a checkpoint to its weights, under a name that carries their checksum."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mtl3d.apis import command_line
+from mtl3d.apis.export import publish
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the arguments and publish."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('output', help='NAME.pth; becomes NAME-<checksum>.pth')
+    parser.add_argument('--traceback', action='store_true', help='show where an error came from')
+    args = parser.parse_args(argv)
+    print(publish(args.checkpoint, args.output))
+
+
+if __name__ == '__main__':
+    sys.exit(command_line.run_tool(main))

@@ -1,0 +1,44 @@
+#!/usr/bin/env python
+"""Evaluate a checkpoint. See docs/training.md."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mtl3d.apis import command_line
+from mtl3d.apis.configuration import load_config, prepare
+from mtl3d.apis.test import EVALUATED, show_predictions, test, write_report
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Parse the arguments and evaluate."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--outputs',
+        choices=tuple(EVALUATED),
+        default='heads',
+        help="evaluate the decoder's heads, the regularizer's rendering, their average, or all",
+    )
+    parser.add_argument('--out', metavar='JSON', help='write results and provenance to this file')
+    parser.add_argument('--show-dir', help='draw the predictions into this folder')
+    command_line.add_launch_arguments(parser)
+    command_line.add_common_arguments(parser)
+    args = parser.parse_args(argv)
+    command_line.set_local_rank(args.local_rank)
+
+    cfg = load_config(args.config, args.cfg_options)
+    prepare(cfg, work_dir=args.work_dir, launcher=args.launcher)
+    if args.show_dir:
+        show_predictions(cfg, args.show_dir)
+    rows = test(cfg, args.checkpoint, outputs=args.outputs)
+    if args.out:
+        write_report(args.out, cfg=cfg, checkpoint=args.checkpoint, outputs=args.outputs, rows=rows)
+
+
+if __name__ == '__main__':
+    sys.exit(command_line.run_tool(main))
