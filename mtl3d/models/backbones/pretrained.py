@@ -37,8 +37,8 @@ def resize_position_embedding(embedding: Tensor, grid: Sequence[int], prefix: in
         if count == grid[0] * grid[1]:
             return embedding
         raise ValueError(
-            f'A position embedding of {embedding.shape[1]} entries, {prefix} of them not of patches, '
-            'is not of a square grid'
+            f'A position embedding of {embedding.shape[1]} entries, {prefix} of them not of '
+            'patches, is not of a square grid'
         )
     if tuple(grid) == (side, side):
         return embedding
@@ -121,11 +121,10 @@ def augreg_to_timm(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         attention = f'{theirs}/MultiHeadDotProductAttention_1'
         parts = [f'{attention}/{part}' for part in ('query', 'key', 'value')]
         kernels = [tensor(f'{part}/kernel').reshape(width, width).T for part in parts]
+        biases = [tensor(f'{part}/bias').flatten() for part in parts]
         state |= {
             f'{ours}.attn.qkv.weight': torch.cat(kernels),
-            f'{ours}.attn.qkv.bias': torch.cat(
-                [tensor(f'{part}/bias').flatten() for part in parts]
-            ),
+            f'{ours}.attn.qkv.bias': torch.cat(biases),
             f'{ours}.attn.proj.weight': tensor(f'{attention}/out/kernel').reshape(width, width).T,
             f'{ours}.attn.proj.bias': tensor(f'{attention}/out/bias'),
         }

@@ -85,9 +85,7 @@ class TimmBackbone(nn.Module):
             base = model_name.split('.')[0]
             raise ValueError(f"model_name='{model_name}': {nearest(base, timm.list_models())}")
         if out_blocks is not None and out_indices is not None:
-            raise ValueError(
-                'out_blocks (of a ViT) and out_indices (of a pyramid) exclude each other'
-            )
+            raise ValueError('out_blocks (of a ViT) excludes out_indices (of a pyramid)')
         arguments = dict(model_kwargs or {})
         if img_size is not None:
             arguments['img_size'] = tuple(img_size)
@@ -103,33 +101,22 @@ class TimmBackbone(nn.Module):
         self.img_size = None if img_size is None else (int(img_size[0]), int(img_size[1]))
         self.out_blocks = None if out_blocks is None else tuple(out_blocks)
         self.frozen = frozen
-        self.model: Any = create_timm_model(model_name, pretrained, arguments)
+        model = create_timm_model(model_name, pretrained, arguments)
+        self.model = model
         if self.out_blocks is None:
-            self.out_channels = tuple(self.model.feature_info.channels())
-            self.strides = tuple(self.model.feature_info.reduction())
+            self.out_channels = tuple(model.feature_info.channels())
+            self.strides = tuple(model.feature_info.reduction())
         else:
-            count = len(self._checked_blocks(self.out_blocks)) + 1
-            self.out_channels = (self.model.num_features,) * count
-            self.strides = (self.model.patch_embed.patch_size[0],) * count
+            count = len(checked_blocks(self.out_blocks, model)) + 1
+            self.out_channels = (model.num_features,) * count
+            self.strides = (model.patch_embed.patch_size[0],) * count
         if upsample_mode is not None:
             self._set_upsample_mode(upsample_mode)
         if grad_checkpointing:
-            inner_model(self.model).set_grad_checkpointing(True)
+            inner_model(model).set_grad_checkpointing(True)
         if frozen:
             self.requires_grad_(False)
         self.train(self.training)
-
-    def _checked_blocks(self, blocks: tuple[int, ...]) -> tuple[int, ...]:
-        if not hasattr(self.model, 'num_prefix_tokens') or not hasattr(self.model, 'blocks'):
-            raise ValueError(
-                f'out_blocks={blocks}: {type(self.model).__name__} is not a plain ViT; use '
-                'out_indices'
-            )
-        depth = len(self.model.blocks)
-        increasing = all(a < b for a, b in zip(blocks, blocks[1:], strict=False))
-        if not blocks or not increasing or blocks[0] < 1 or blocks[-1] > depth:
-            raise ValueError(f'out_blocks={blocks}: needs increasing numbers from 1 to {depth}')
-        return blocks
 
     def _set_upsample_mode(self, mode: str) -> None:
         layers = [module for module in self.model.modules() if isinstance(module, nn.Upsample)]
@@ -171,9 +158,20 @@ class TimmBackbone(nn.Module):
         return (*maps, last.reshape(maps[0].shape))
 
 
-def create_timm_model(
-    model_name: str, pretrained: bool | str, arguments: Mapping[str, Any]
-) -> nn.Module:
+def checked_blocks(blocks: tuple[int, ...], model: Any) -> tuple[int, ...]:
+    """Refuse block numbers that a model does not have, and models that are not plain ViTs."""
+    if not hasattr(model, 'num_prefix_tokens') or not hasattr(model, 'blocks'):
+        raise ValueError(
+            f'out_blocks={blocks}: {type(model).__name__} is not a plain ViT; use out_indices'
+        )
+    depth = len(model.blocks)
+    increasing = all(a < b for a, b in zip(blocks, blocks[1:], strict=False))
+    if not blocks or not increasing or blocks[0] < 1 or blocks[-1] > depth:
+        raise ValueError(f'out_blocks={blocks}: needs increasing numbers from 1 to {depth}')
+    return blocks
+
+
+def create_timm_model(model_name: str, pretrained: bool | str, arguments: Mapping[str, Any]) -> Any:
     """Build a timm model, with weights if asked for.
 
     Args:
@@ -217,8 +215,8 @@ def build_skeleton(model_name: str, arguments: Mapping[str, Any]) -> Any:
             return inner_model(timm.create_model(model_name, pretrained=False, **arguments))
     except TypeError as error:
         raise ValueError(
-            f'{model_name} cannot be built with {dict(arguments)}: {error}. Models without position '
-            'embeddings take images of any size: leave img_size at None for them.'
+            f'{model_name} cannot be built with {dict(arguments)}: {error}. Models without '
+            'position embeddings take images of any size: leave img_size at None for them.'
         ) from error
 
 

@@ -68,8 +68,8 @@ class InvPTDecoder(nn.Module):
         super().__init__()
         if len(in_channels) != NUM_STAGES + 1:
             raise ValueError(
-                f'in_channels={tuple(in_channels)}: InvPT needs {NUM_STAGES + 1} features, of three '
-                'blocks and the last one (for a TimmBackbone set out_blocks)'
+                f'in_channels={tuple(in_channels)}: InvPT needs {NUM_STAGES + 1} features, of '
+                'three blocks and the last one (for a TimmBackbone set out_blocks)'
             )
         width = embed_dim + prediction_dim
         if width % (4 * num_heads):
@@ -120,9 +120,7 @@ class InvPTDecoder(nn.Module):
             [nn.ModuleDict({task: nn.Conv2d(w, width, 1) for task in tasks}) for w in widths]
         )
         self.unused_norm = nn.LayerNorm(len(tasks) * widths[-1])
-        self.project = nn.ModuleDict({t: ConvNormAct(width, width, bias=True) for t in tasks})
-        for projection in self.project.values():
-            nn.init.trunc_normal_(projection.conv.weight, std=0.02)
+        self.project = nn.ModuleDict({task: _projection(width) for task in tasks})
         self.heads = build_heads(
             head or dict(type='ConvHead'), heads, in_channels=width, out_channels=out_channels
         )
@@ -176,10 +174,18 @@ class InvPTDecoder(nn.Module):
         grids = [tuple(feature.shape[-2:]) for feature in features]
         if len(grids) != NUM_STAGES + 1 or len(set(grids)) != 1:
             raise ValueError(
-                f'features: InvPT needs {NUM_STAGES + 1} maps of one grid, but got the grids {grids}'
+                f'features: InvPT needs {NUM_STAGES + 1} maps of one grid, but got the '
+                f'grids {grids}'
             )
         if any(side % 4 for side in grids[0]):
             raise ValueError(
                 f"features: the grid {grids[0]} must be divisible by 4, so the image's sides by 4 "
                 'times the patch size (64 with a patch of 16)'
             )
+
+
+def _projection(width: int) -> ConvNormAct:
+    """Make the last convolution before the head, initialised as published."""
+    projection = ConvNormAct(width, width, bias=True)
+    nn.init.trunc_normal_(projection.conv.weight, std=0.02)
+    return projection

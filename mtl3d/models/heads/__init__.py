@@ -2,5 +2,6 @@
 
 from mtl3d.models.heads.build import build_heads
 from mtl3d.models.heads.conv_head import ConvHead
+from mtl3d.models.heads.hrnet_head import HRNetHead
 
-__all__ = ['ConvHead', 'build_heads']
+__all__ = ['ConvHead', 'HRNetHead', 'build_heads']

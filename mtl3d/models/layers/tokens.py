@@ -8,11 +8,11 @@ from torch import Tensor
 def map_to_tokens(maps: Tensor) -> Tensor:
     """Flatten maps row by row into tokens.
 
-    The gradient is handed back to the map in the map's own memory layout. Without that, PyTorch's
-    CPU BatchNorm silently computes wrong gradients (error of order 1) when the batch size is 1 and
-    the normalised map is flattened to tokens: found with 2.13.0 and 2.15.0, in training and in
-    evaluation mode, float32 and float64. ``tests/models/layers/test_tokens.py`` shows the fault;
-    once its test of the bare expression passes, the hook here can go.
+    The gradient is handed back to the map contiguously. Without that, PyTorch's CPU BatchNorm
+    silently computes wrong gradients (error of order 1) when the batch size is 1 and its output is
+    flattened to tokens: found with 2.13.0 and 2.15.0, in training and in evaluation mode, float32
+    and float64. ``tests/models/layers/test_tokens.py`` shows the fault without the hook; when that
+    test fails in all supported versions of PyTorch, the hook can go.
 
     Args:
         maps: ``(N, C, h, w)``.

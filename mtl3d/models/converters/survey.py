@@ -1,0 +1,152 @@
+"""Checkpoints of the multi-task survey's code (MTI-Net, PAD-Net, baselines on HRNet) to ours."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from mtl3d.models.converters.convert import StateDict, rename
+
+#: The published code's names in its canonical order, whatever the order in its config files; ours.
+TASKS = {
+    'semseg': 'semseg',
+    'human_parts': 'human_parts',
+    'sal': 'saliency',
+    'normals': 'normals',
+    'edge': 'edge',
+    'depth': 'depth',
+}
+
+
+def from_official(weights: Mapping[str, Tensor]) -> tuple[StateDict, dict[str, Any]]:
+    """Convert published weights of MTI-Net, PAD-Net or the hard-sharing baseline.
+
+    Args:
+        weights: The published state dict.
+
+    Returns:
+        State dict of a ``MultiTaskModel`` with the decoder of that method and a ``TimmBackbone``
+        of timm's HRNet, and a description that tells the method and the task order.
+
+    Raises:
+        ValueError: A weight is unknown or missing, or it is none of these models.
+    """
+    names = set(weights)
+    for method, marker, table in (
+        ('MTI-Net', 'scale_0.decoders.', mti_net_table),
+        ('PAD-Net', 'initial_task_prediction_heads.conv_out.', pad_net_table),
+        ('multi-task baseline', 'decoders.', baseline_table),
+    ):
+        tasks = tasks_in(names, marker)
+        if tasks:
+            main = tasks_in(names, 'heads.') or tasks
+            pairs = dict(table(tasks, main, names))
+            meta = dict(source=f'survey code, {method}', tasks=[TASKS[task] for task in tasks])
+            return rename(weights, pairs), meta
+    raise ValueError('This is neither MTI-Net nor PAD-Net nor the multi-task baseline on HRNet')
+
+
+def tasks_in(names: set[str], prefix: str) -> list[str]:
+    """List the tasks that follow a prefix in the weights' names, in the canonical order."""
+    present = {name.removeprefix(prefix).split('.')[0] for name in names if name.startswith(prefix)}
+    return [task for task in TASKS if task in present]
+
+
+Pairs = Iterator[tuple[str, str]]
+
+
+def mti_net_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
+    """Pair every module of the published MTI-Net with ours."""
+    yield 'backbone.*', 'backbone.model.*'
+    for scale in range(4):
+        initial = f'decoder.initial.{scale}'
+        for task in tasks:
+            ours = TASKS[task]
+            for block in range(2):
+                theirs = f'scale_{scale}.refinement.{task}.{block}'
+                yield from residual_block(theirs, f'{initial}.refine.{ours}.{block}', names)
+            yield f'scale_{scale}.decoders.{task}', f'{initial}.heads.{ours}'
+        yield from distillation(
+            f'distillation_scale_{scale}.self_attention',
+            f'decoder.distillation.{scale}',
+            main,
+            tasks,
+        )
+        if scale:
+            theirs, propagation = f'fpm_scale_{scale}', f'decoder.propagation.{scale - 1}'
+            for block in range(2):
+                yield from residual_block(
+                    f'{theirs}.non_linear.{block}', f'{propagation}.mask.{block}', names
+                )
+            yield f'{theirs}.non_linear.2', f'{propagation}.mask.2'
+            yield from residual_block(
+                f'{theirs}.dimensionality_reduction', f'{propagation}.reduce', names
+            )
+            for task in tasks:
+                excite = f'{propagation}.excite.{TASKS[task]}.gate'
+                yield f'{theirs}.se.{task}.squeeze.0', f'{excite}.0'
+                yield f'{theirs}.se.{task}.squeeze.2', f'{excite}.2'
+    for task in main:
+        yield from hrnet_head(f'heads.{task}', f'decoder.heads.{TASKS[task]}')
+
+
+def pad_net_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
+    """Pair every module of the published PAD-Net with ours."""
+    yield 'backbone.0.*', 'backbone.model.*'
+    yield 'backbone.1.last_layer.0', 'decoder.fuse.conv'
+    yield 'backbone.1.last_layer.1', 'decoder.fuse.norm'
+    for task in tasks:
+        ours = TASKS[task]
+        for block in range(2):
+            yield from residual_block(
+                f'initial_task_prediction_heads.layers.{task}.{block}',
+                f'decoder.initial_refine.{ours}.{block}',
+                names,
+            )
+        yield (
+            f'initial_task_prediction_heads.conv_out.{task}',
+            f'decoder.initial_heads.{ours}',
+        )
+    yield from distillation(
+        'multi_modal_distillation.self_attention', 'decoder.distillation', main, tasks
+    )
+    for task in main:
+        for block in range(2):
+            ours_block = f'decoder.refine.{TASKS[task]}.{block}'
+            yield from residual_block(f'heads.{task}.{block}', ours_block, names)
+        yield f'heads.{task}.2', f'decoder.heads.{TASKS[task]}.conv'
+
+
+def baseline_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
+    """Pair every module of the published hard-sharing baseline on HRNet with ours."""
+    yield 'backbone.*', 'backbone.model.*'
+    for task in tasks:
+        yield from hrnet_head(f'decoders.{task}', f'decoder.heads.{TASKS[task]}')
+
+
+def residual_block(theirs: str, ours: str, names: set[str]) -> Pairs:
+    """Pair a residual block's modules: two convolutions, or three of a bottleneck."""
+    count = 3 if f'{theirs}.conv3.weight' in names else 2
+    for layer in range(count):
+        yield f'{theirs}.conv{layer + 1}', f'{ours}.body.{layer}.conv'
+        yield f'{theirs}.bn{layer + 1}', f'{ours}.body.{layer}.norm'
+    if f'{theirs}.downsample.0.weight' in names:
+        yield f'{theirs}.downsample.0', f'{ours}.shortcut.conv'
+        yield f'{theirs}.downsample.1', f'{ours}.shortcut.norm'
+
+
+def distillation(theirs: str, ours: str, targets: list[str], sources: list[str]) -> Pairs:
+    """Pair the two convolutions of every ordered pair of tasks."""
+    for target in targets:
+        for source in sources:
+            if source != target:
+                message = f'{ours}.messages.{TASKS[target]}.{TASKS[source]}'
+                yield f'{theirs}.{target}.{source}.attention.0', f'{message}.gate'
+                yield f'{theirs}.{target}.{source}.conv', f'{message}.value'
+
+
+def hrnet_head(theirs: str, ours: str) -> Pairs:
+    """Pair the modules of an HRNet head."""
+    yield f'{theirs}.last_layer.0', f'{ours}.mix.conv'
+    yield f'{theirs}.last_layer.1', f'{ours}.mix.norm'
+    yield f'{theirs}.last_layer.3', f'{ours}.read_out'
