@@ -67,7 +67,9 @@ class MultiTaskVisualizationHook(Hook):
                 panel = self._draw(item['inputs'], sample, dataset, caption)
                 name = str(sample.get('img_id', index))
                 write_png(folder / f'{name}.png', panel)
-                runner.visualizer.add_image(f'panels/{name}', panel, step=runner.iter)
+                # LocalVisBackend makes a file name of it, in a folder that it does not create.
+                title = f'panel_{name}'.replace('/', '_')
+                runner.visualizer.add_image(title, panel, step=runner.iter)
 
     def after_test_iter(
         self,
