@@ -147,6 +147,6 @@ def distillation(theirs: str, ours: str, targets: list[str], sources: list[str])
 
 def hrnet_head(theirs: str, ours: str) -> Pairs:
     """Pair the modules of an HRNet head."""
-    yield f'{theirs}.last_layer.0', f'{ours}.mix.conv'
-    yield f'{theirs}.last_layer.1', f'{ours}.mix.norm'
-    yield f'{theirs}.last_layer.3', f'{ours}.read_out'
+    yield f'{theirs}.last_layer.0', f'{ours}.fuse.conv'
+    yield f'{theirs}.last_layer.1', f'{ours}.fuse.norm'
+    yield f'{theirs}.last_layer.3', f'{ours}.predict'

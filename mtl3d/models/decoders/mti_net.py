@@ -66,8 +66,8 @@ class MTINetDecoder(nn.Module):
 
     From the coarsest scale to the finest, every task refines the backbone's feature together with
     what :class:`~mtl3d.models.layers.FeaturePropagation` hands over from the scale below, and
-    predicts (auxiliary outputs ``scale_0`` ... ``scale_3``, finest first). At each scale the refined
-    features are distilled across tasks; the head sees all distilled scales.
+    predicts (auxiliary outputs ``scale_0`` ... ``scale_3``, finest first). At each scale the
+    refined features are distilled across tasks; the head sees all distilled scales.
 
     Args:
         in_channels: Channels of the backbone's features, high resolution first; each feature has
@@ -80,8 +80,8 @@ class MTINetDecoder(nn.Module):
 
     Shape:
         Features ``(N, in_channels[i], h / 2^i, w / 2^i)``, with h and w divisible by 2^(scales -
-        1). Predictions ``(N, out_channels[task], h, w)``; the auxiliary predictions ``scale_i`` have
-        the resolution of feature i.
+        1). Predictions ``(N, out_channels[task], h, w)``; the auxiliary predictions ``scale_i``
+        have the resolution of feature i.
 
     Raises:
         ValueError: When called: a feature is not exactly half the size of the one before.
@@ -123,7 +123,8 @@ class MTINetDecoder(nn.Module):
         """
         self._check_sizes(features)
         propagated: dict[str, Tensor] | None = None
-        auxiliary, distilled = {}, []
+        auxiliary: dict[str, dict[str, Tensor]] = {}
+        distilled: list[dict[str, Tensor]] = []
         for scale in reversed(range(len(features))):
             refined, predicted = self.initial[scale](features[scale], propagated)
             auxiliary[f'scale_{scale}'] = predicted
