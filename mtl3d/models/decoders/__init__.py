@@ -2,8 +2,8 @@
 
 from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.decoders.invpt import InvPTDecoder
-from mtl3d.models.decoders.single_heads import SingleHeadsDecoder
 from mtl3d.models.decoders.mti_net import MTINetDecoder
 from mtl3d.models.decoders.pad_net import PADNetDecoder
+from mtl3d.models.decoders.single_heads import SingleHeadsDecoder
 
 __all__ = ['DecoderOutput', 'InvPTDecoder', 'MTINetDecoder', 'PADNetDecoder', 'SingleHeadsDecoder']
