@@ -149,7 +149,10 @@ def results_dict(rows: Sequence[Row]) -> dict[str, Any]:
         single-task numbers; ``rows``: everything known about each. A NaN becomes None, since JSON
         has none.
     """
-    plain = [{**dataclasses.asdict(row), 'value': _finite(row.value)} for row in rows]
+    plain = []
+    for row in rows:
+        interval = row.interval and [_finite(bound) for bound in row.interval]
+        plain.append({**dataclasses.asdict(row), 'value': _finite(row.value), 'interval': interval})
     return dict(metrics={row['key']: row['value'] for row in plain}, rows=plain)
 
 

@@ -57,6 +57,8 @@ class MultiTaskDelta:
         suffix: str = '',
     ) -> None:
         baseline = load_single_task(single_task)
+        if not baseline:
+            raise ValueError('single_task is empty: Delta_m compares with at least one task')
         if tasks is None:
             tasks = list(dict.fromkeys(key.split('/')[0] for key in baseline))
         # A results file holds every metric of a task; one of them counts.
