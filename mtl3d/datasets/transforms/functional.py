@@ -119,7 +119,7 @@ def rotate_directions(label: NDArray, degrees: float, y_up: bool = True) -> NDAr
     return rotated
 
 
-# -- intrinsics: (3, 3), from camera coordinates (x right, y down, z forward) to pixels -------------
+# -- intrinsics: (3, 3), from camera coordinates (x right, y down, z forward) to pixels ------------
 
 
 def resize_intrinsics(intrinsics: NDArray, scale: Sequence[float]) -> NDArray:

@@ -1,0 +1,65 @@
+"""Pinhole geometry of depth maps, on NumPy arrays.
+
+Camera coordinates are x right, y down, z forward, in metres; the centre of the first pixel is
+(0, 0). Normals are in the axes of the labels: x right, y up, z towards the viewer.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def backproject(depth: NDArray, intrinsics: NDArray) -> NDArray[np.float64]:
+    """Compute the point that each pixel sees.
+
+    Args:
+        depth: ``(H, W)`` metres along z.
+        intrinsics: ``(3, 3)`` from camera coordinates to pixels.
+
+    Returns:
+        ``(H, W, 3)`` camera coordinates.
+    """
+    rows, columns = np.mgrid[: depth.shape[0], : depth.shape[1]]
+    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1)
+    return pixels @ np.linalg.inv(intrinsics).T * depth[..., None]
+
+
+def normals_from_depth(
+    depth: NDArray, intrinsics: NDArray, radius: int = 1, max_jump: float = 0.05
+) -> NDArray[np.float32]:
+    """Compute normals from a depth map by central differences of the points.
+
+    Args:
+        depth: ``(H, W)`` metres, 0 = no measurement.
+        intrinsics: ``(3, 3)`` from camera coordinates to pixels.
+        radius: Distance in pixels of the neighbours, left - right and above - below; larger values
+            average out sensor noise.
+        max_jump: A pixel is invalid when a neighbour's depth differs by more than this part of its
+            own depth per pixel of distance: the neighbours then lie on different surfaces.
+
+    Returns:
+        ``(H, W, 3)`` float32 unit vectors towards the viewer (x right, y up, z towards the viewer),
+        zero where a neighbour is missing.
+    """
+    points = backproject(depth.astype(np.float64), intrinsics)
+    normals = np.zeros(depth.shape + (3,), np.float32)
+    r = radius
+    if min(depth.shape) <= 2 * r:
+        return normals
+    inner = (slice(r, -r), slice(r, -r))
+    neighbours = [
+        (slice(r, -r), slice(None, -2 * r)),
+        (slice(r, -r), slice(2 * r, None)),
+        (slice(None, -2 * r), slice(r, -r)),
+        (slice(2 * r, None), slice(r, -r)),
+    ]
+    left, right, above, below = (points[n] for n in neighbours)
+    normal = np.cross(below - above, right - left)  # towards the viewer, who looks along +z
+    centre = depth[inner]
+    valid = centre > 0
+    for n in neighbours:
+        valid &= (depth[n] > 0) & (np.abs(depth[n] - centre) <= max_jump * r * centre)
+    length = np.linalg.norm(normal, axis=-1)
+    valid &= length > 0
+    unit = normal / np.where(valid, length, 1)[..., None] * (1, -1, -1)
+    normals[inner] = np.where(valid[..., None], unit, 0)
+    return normals
