@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 from torch import Tensor
 
@@ -58,3 +59,26 @@ def predict_constants(constants: dict[str, Tensor], shape: tuple[int, int]) -> P
         A prediction with one ``(c, H, W)`` field per task.
     """
     return PixelData(**{task: value.expand(-1, *shape) for task, value in constants.items()})
+
+
+def score_constants(
+    train: Iterable[dict], val: Iterable[dict], evaluator: Evaluator
+) -> dict[str, float]:
+    """Score the best constants of one split on another.
+
+    Args:
+        train: Items ``dict(inputs=..., data_samples=...)`` to fit the constants to, not augmented.
+        val: Items to score them on.
+        evaluator: The evaluator of the model that is to be compared; its ``dataset_meta`` is set.
+
+    Returns:
+        The evaluator's metrics.
+    """
+    constants = fit_constants(item['data_samples'] for item in train)
+    count = 0
+    for item in val:
+        sample: MultiTaskDataSample = item['data_samples']
+        sample.pred = predict_constants(constants, sample.ori_shape)
+        evaluator.process(data_samples=[sample], data_batch=None)
+        count += 1
+    return evaluator.evaluate(count)
