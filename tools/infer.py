@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('config', help='config file of the model')
     parser.add_argument('checkpoint', help='its weights')
     parser.add_argument('image', help='an image file, or a folder of them')
-    parser.add_argument('out_dir', help='panels/ and predictions/ are written here')
+    parser.add_argument('out_dir', help='panels/ and heads/<task>/ are written here')
     parser.add_argument('--outputs', choices=OUTPUTS, help="default: the config's")
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass')
     parser.add_argument('--device', help='default: the first GPU, or the CPU')
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         depth_format=args.depth_format,
     )
     count = sum(1 for _ in samples)
-    print(f'{count} images: {args.out_dir}/panels, {args.out_dir}/predictions')
+    print(f'{count} images: see {args.out_dir}/panels and {args.out_dir}/heads')
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mtl3d.apis import command_line
 from mtl3d.apis.configuration import load_config, prepare
-from mtl3d.apis.test import EVALUATED, show_predictions, test, write_report
+from mtl3d.apis.test import EVALUATED, save_predictions, show_predictions, test, write_report
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('--out', metavar='JSON', help='write results and provenance to this file')
     parser.add_argument('--show-dir', help='draw the predictions into this folder')
+    parser.add_argument('--out-dir', help='write the predictions into this folder')
     command_line.add_launch_arguments(parser)
     command_line.add_common_arguments(parser)
     args = parser.parse_args(argv)
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare(cfg, work_dir=args.work_dir, launcher=args.launcher)
     if args.show_dir:
         show_predictions(cfg, args.show_dir)
+    if args.out_dir:
+        save_predictions(cfg, args.out_dir)
     rows = test(cfg, args.checkpoint, outputs=args.outputs)
     if args.out:
         write_report(args.out, cfg=cfg, checkpoint=args.checkpoint, outputs=args.outputs, rows=rows)

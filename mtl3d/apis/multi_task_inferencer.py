@@ -10,7 +10,7 @@ from mmengine.config import Config
 from rich.progress import Progress
 
 from mtl3d.apis.inference import ImageLike, inference_model, init_model
-from mtl3d.evaluation.predictions import DepthFormat, write_predictions
+from mtl3d.evaluation.predictions import DepthFormat, write_outputs
 from mtl3d.models.multi_task_model import Outputs
 from mtl3d.structures import MultiTaskDataSample
 from mtl3d.utils.image_io import IMAGE_SUFFIXES, read_picture, write_png
@@ -86,8 +86,8 @@ class MultiTaskInferencer:
                 array, or a list of files and arrays.
             batch_size: Images per forward pass.
             outputs: As for ``MultiTaskModel.predict``.
-            out_dir: Write ``panels/<img_id>.png`` and, below ``predictions/``, the files of
-                :func:`mtl3d.evaluation.predictions.write_predictions`.
+            out_dir: Write ``panels/<img_id>.png`` and ``heads/<task>/<img_id>.png`` (of other
+                outputs beside it), see :func:`mtl3d.evaluation.predictions.write_predictions`.
             depth_format: Of the depth file; ``png`` is 16 bit in millimetres.
             show_progress: Draw a progress bar.
 
@@ -126,7 +126,7 @@ class MultiTaskInferencer:
         folder: Path,
         depth_format: DepthFormat,
     ) -> None:
-        write_predictions(sample, folder / 'predictions', depth_format=depth_format)
+        write_outputs(sample, folder, depth_format=depth_format)
         name = sample.get('img_id')
         panel = draw_panel(
             image, sample_rows(sample), metainfo=self.model.dataset_meta, caption=name

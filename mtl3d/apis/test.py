@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size, is_main_process
-from mmengine.runner import Runner
 
 from mtl3d.apis.checkpoint import (
     REGULARIZER,
@@ -18,7 +17,7 @@ from mtl3d.apis.checkpoint import (
     load_weights,
     sha256,
 )
-from mtl3d.apis.configuration import check_data_roots
+from mtl3d.apis.configuration import build_runner, check_data_roots
 from mtl3d.evaluation.multi_task_evaluator import metric_variants
 from mtl3d.evaluation.report import Row, collect_rows, results_dict
 from mtl3d.utils.modules import unwrapped
@@ -32,6 +31,7 @@ EVALUATED = {
     'all': ('pred', 'pred_regularizer', 'pred_average'),
 }
 DRAWING_HOOK = 'MultiTaskVisualizationHook'
+WRITING_HOOK = 'PredictionWriterHook'
 
 
 def test(cfg: Config, checkpoint: str | Path, *, outputs: str = 'heads') -> list[Row]:
@@ -55,7 +55,7 @@ def test(cfg: Config, checkpoint: str | Path, *, outputs: str = 'heads') -> list
     select_outputs(cfg, outputs)
     check_data_roots(cfg, ['test_dataloader'])
     cfg.update(load_from=str(checkpoint), resume=False)
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     model = unwrapped(runner.model)
     check_state_dict(
         model, state, source=checkpoint, ignore=REGULARIZER if outputs == 'heads' else None
@@ -107,6 +107,17 @@ def show_predictions(cfg: Config, folder: str | Path) -> None:
             hook['show_dir'] = str(folder)
             return
     added = dict(type=DRAWING_HOOK, show_dir=str(folder))
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), added]
+
+
+def save_predictions(cfg: Config, folder: str | Path) -> None:
+    """Write the predictions of every test image in each task's exchange format.
+
+    Args:
+        cfg: A writing hook is added.
+        folder: Where the files go; ``tools/evaluate_predictions.py`` scores them again.
+    """
+    added = dict(type=WRITING_HOOK, out_dir=str(folder))
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), added]
 
 

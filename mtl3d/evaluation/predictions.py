@@ -24,6 +24,30 @@ from mtl3d.utils.image_io import read_stored, write_png
 
 DepthFormat = Literal['npy', 'png']
 MAX_MILLIMETRES = 65535
+SUFFIXES = ('.npy', '.png')
+
+
+#: Whose predictions: name of the sub-folder -> where a sample keeps them.
+OUTPUT_FOLDERS = {'heads': 'pred', 'regularizer': 'pred_regularizer', 'average': 'pred_average'}
+
+
+def write_outputs(
+    sample: MultiTaskDataSample, folder: str | Path, *, depth_format: DepthFormat = 'npy'
+) -> None:
+    """Write everything that was predicted of one image.
+
+    Args:
+        sample: With ``img_id`` and ``pred``, and perhaps ``pred_regularizer`` and ``pred_average``.
+        folder: Files go to ``<folder>/heads/<task>/``, ``regularizer/`` and ``average/``.
+        depth_format: See :func:`write_predictions`.
+
+    Raises:
+        ValueError: See :func:`write_predictions`.
+        OSError: A file could not be written.
+    """
+    for name, field in OUTPUT_FOLDERS.items():
+        if field in sample:
+            write_predictions(sample, Path(folder) / name, field=field, depth_format=depth_format)
 
 
 def write_predictions(
@@ -89,7 +113,7 @@ def read_predictions(folder: str | Path, img_id: str) -> PixelData:
         raise FileNotFoundError(f'no such folder of predictions: {folder}')
     fields = {}
     for task, spec in LABEL_SPECS.items():
-        for suffix in ('.npy', '.png'):
+        for suffix in SUFFIXES:
             path = prediction_path(folder, task, img_id, suffix)
             if path.is_file():
                 fields[task] = _read(path, spec)
@@ -98,6 +122,32 @@ def read_predictions(folder: str | Path, img_id: str) -> PixelData:
     if len(set(sizes.values())) > 1:
         raise ValueError(f"predictions of '{img_id}' in {folder} differ in size: {sizes}")
     return PixelData(**fields)
+
+
+def prediction_files(folder: str | Path) -> dict[str, set[str]]:
+    """List what a folder of predictions holds.
+
+    Args:
+        folder: The folder that holds one sub-folder per task.
+
+    Returns:
+        Task -> ids of its images; tasks without any file are left out.
+
+    Raises:
+        FileNotFoundError: ``folder`` does not exist.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f'no such folder of predictions: {folder}')
+    found = {
+        task: {
+            path.relative_to(folder / task).as_posix().removesuffix(path.suffix)
+            for path in (folder / task).rglob('*')
+            if path.suffix in SUFFIXES
+        }
+        for task in LABEL_SPECS
+    }
+    return {task: ids for task, ids in found.items() if ids}
 
 
 def prediction_path(folder: str | Path, task: str, img_id: str, suffix: str) -> Path:

@@ -1,5 +1,6 @@
 """Pictures of labels, predictions and training."""
 
+from mtl3d.visualization.browse import draw_item
 from mtl3d.visualization.colors import colorize
 from mtl3d.visualization.curves import draw_curves, read_scalars
 from mtl3d.visualization.hook import MultiTaskVisualizationHook
@@ -9,6 +10,7 @@ __all__ = [
     'MultiTaskVisualizationHook',
     'colorize',
     'draw_curves',
+    'draw_item',
     'draw_panel',
     'read_scalars',
     'sample_rows',

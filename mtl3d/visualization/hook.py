@@ -18,7 +18,8 @@ from torch import Tensor
 from mtl3d.registry import HOOKS
 from mtl3d.structures import MultiTaskDataSample
 from mtl3d.utils.image_io import write_png
-from mtl3d.visualization.panel import draw_panel, sample_rows
+from mtl3d.visualization.browse import spread_indices
+from mtl3d.visualization.panel import draw_panel, sample_rows, to_picture
 
 
 @HOOKS.register_module()
@@ -99,13 +100,6 @@ class MultiTaskVisualizationHook(Hook):
         )
 
 
-def spread_indices(length: int, count: int) -> list[int]:
-    """Choose ``count`` of ``length`` indices, evenly spread; all of them where there are fewer."""
-    if count >= length:
-        return list(range(length))
-    return [(2 * position + 1) * length // (2 * count) for position in range(count)]
-
-
 def predict_everything(model: torch.nn.Module, item: dict) -> MultiTaskDataSample:
     """Predict one data set item by the heads and, where there is one, by the regularizer.
 
@@ -141,8 +135,3 @@ def undisturbed_random_state() -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
-
-
-def to_picture(image: Tensor) -> np.ndarray:
-    """Turn a data set's ``(3, H, W)`` RGB tensor in 0..255 into ``(H, W, 3)`` uint8."""
-    return image.clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()

@@ -6,7 +6,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
 from mtl3d.structures.label_spec import IGNORE_INDEX
@@ -38,6 +40,11 @@ LEGEND_LINE = 20
 LEGEND_LINES = 6
 
 Fields = Mapping[str, np.ndarray]
+
+
+def to_picture(image: Tensor) -> np.ndarray:
+    """Turn a data set's ``(3, H, W)`` RGB tensor in 0..255 into ``(H, W, 3)`` uint8."""
+    return image.clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 def sample_rows(sample: MultiTaskDataSample) -> dict[str, dict[str, np.ndarray]]:

@@ -13,12 +13,7 @@ from toy import toy_model_cfg, toy_sample
 
 from mtl3d.registry import DATASETS, HOOKS, METRICS, MODELS
 from mtl3d.utils.image_io import read_stored
-from mtl3d.visualization.hook import (
-    MultiTaskVisualizationHook,
-    predict_everything,
-    spread_indices,
-    to_picture,
-)
+from mtl3d.visualization.hook import MultiTaskVisualizationHook, predict_everything
 
 
 @DATASETS.register_module()
@@ -163,18 +158,6 @@ def test_prediction_keeps_the_mode_and_the_item(training):
     assert 'pred' in sample and 'pred_regularizer' in sample and 'pred_average' not in sample
     assert torch.equal(item['data_samples'].gt.depth, before)
     assert not sample.pred.depth.requires_grad
-
-
-def test_spread_indices_are_centred_and_never_repeat():
-    assert spread_indices(10, 2) == [2, 7]
-    assert spread_indices(3, 5) == [0, 1, 2]
-    assert spread_indices(654, 4) == [81, 245, 408, 572]
-    assert spread_indices(5, 0) == []
-
-
-def test_to_picture_clamps_and_rounds():
-    image = torch.tensor([-5.0, 1.6, 300.0]).view(3, 1, 1)
-    assert to_picture(image).tolist() == [[[0, 2, 255]]]
 
 
 def test_negative_numbers_are_refused():

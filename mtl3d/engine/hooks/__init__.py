@@ -4,6 +4,7 @@ from mtl3d.engine.hooks.activation_checkpointing_hook import ActivationCheckpoin
 from mtl3d.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from mtl3d.engine.hooks.compile_hook import CompileHook
 from mtl3d.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from mtl3d.engine.hooks.prediction_writer_hook import PredictionWriterHook
 from mtl3d.engine.hooks.random_state_hook import RandomStateHook
 from mtl3d.engine.hooks.results_table_hook import ResultsTableHook
 
@@ -12,6 +13,7 @@ __all__ = [
     'AtomicCheckpointHook',
     'CompileHook',
     'PlainCheckpointHook',
+    'PredictionWriterHook',
     'RandomStateHook',
     'ResultsTableHook',
 ]

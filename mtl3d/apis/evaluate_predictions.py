@@ -1,0 +1,76 @@
+"""Scores of predictions on disk, without the model that made them."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.evaluator import Evaluator
+from mmengine.registry import init_default_scope
+from rich.progress import track
+
+from mtl3d.apis.configuration import check_data_roots
+from mtl3d.evaluation.predictions import prediction_files, read_predictions
+from mtl3d.registry import DATASETS, EVALUATOR
+
+
+def evaluate_predictions(
+    cfg: Config, folder: str | Path, *, show_progress: bool = True
+) -> tuple[dict[str, float], Evaluator]:
+    """Score the predictions of a folder by the config's test metrics.
+
+    Args:
+        cfg: A config from :func:`mtl3d.apis.configuration.load_config`, with ``test_dataloader``
+            and ``test_evaluator``.
+        folder: Holds one sub-folder per task, see
+            :func:`mtl3d.evaluation.predictions.write_predictions`.
+        show_progress: Draw a progress bar.
+
+    Returns:
+        Metric -> value, and the evaluator, whose metrics keep a summary each.
+
+    Raises:
+        FileNotFoundError: The data set or the folder does not exist, or the folder holds no
+            predictions of any task.
+        ValueError: The config has no test data, images are missing or superfluous, or a prediction
+            has another size than its label.
+    """
+    if not all(cfg.get(key) for key in ('test_dataloader', 'test_evaluator')):
+        raise ValueError(f'{cfg.filename} has no test_dataloader and test_evaluator')
+    init_default_scope('mtl3d')
+    check_data_roots(cfg, ['test_dataloader'])
+    dataset: BaseDataset = DATASETS.build(cfg.test_dataloader.dataset)
+    check_complete(folder, [dataset.get_data_info(i)['img_id'] for i in range(len(dataset))])
+    evaluator = EVALUATOR.build(dict(type='Evaluator', metrics=cfg.test_evaluator))
+    evaluator.dataset_meta = dataset.metainfo
+    for index in track(range(len(dataset)), 'scoring', disable=not show_progress):
+        sample = dataset[index]['data_samples']
+        sample.pred = read_predictions(folder, sample.img_id)
+        evaluator.process(data_samples=[sample], data_batch=None)
+    return evaluator.evaluate(len(dataset)), evaluator
+
+
+def check_complete(folder: str | Path, img_ids: list[str]) -> None:
+    """Refuse a folder in which a task lacks images, or has images of something else.
+
+    Args:
+        folder: Holds one sub-folder per task.
+        img_ids: The images of the data set.
+
+    Raises:
+        FileNotFoundError: The folder does not exist or holds no predictions.
+        ValueError: The images of a task are not those of the data set; the message counts them and
+            names one.
+    """
+    files = prediction_files(folder)
+    if not files:
+        raise FileNotFoundError(f'{folder} has no folder of a task with predictions in it')
+    for task, found in files.items():
+        for what, ids in (
+            ('missing', set(img_ids) - found),
+            ('not in the data set', found - set(img_ids)),
+        ):
+            if ids:
+                raise ValueError(
+                    f'{Path(folder, task)}: {len(ids)} of {len(img_ids)} images are {what}, for '
+                    f"example '{min(ids)}'. Is it another split, or an interrupted run?"
+                )

@@ -1,0 +1,41 @@
+"""Score saved predictions without the model: ``evaluate_predictions.py CONFIG FOLDER``.
+
+FOLDER holds one sub-folder per task: ``OUT_DIR/heads`` of ``tools/test.py --out-dir OUT_DIR``.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mtl3d.apis.command_line import add_common_arguments, run_tool
+from mtl3d.apis.configuration import load_config
+from mtl3d.apis.evaluate_predictions import evaluate_predictions
+from mtl3d.engine.hooks.results_table_hook import draw_table
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Score a folder and print one table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file with test_dataloader and test_evaluator')
+    parser.add_argument('folder', type=Path, help='predictions, one sub-folder per task')
+    parser.add_argument('--out', type=Path, metavar='JSON', help='write the results to this file')
+    add_common_arguments(parser)
+    args = parser.parse_args(argv)
+
+    cfg = load_config(args.config, args.cfg_options)
+    results, evaluator = evaluate_predictions(cfg, args.folder)
+    print(draw_table(evaluator, results, str(args.folder)))
+    if args.out:
+        report = dict(results=results, predictions=str(args.folder), config=cfg.pretty_text)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(report, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
