@@ -11,6 +11,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from numpy.typing import NDArray
 
+from mtl3d.registry import TRANSFORMS
 from mtl3d.utils.config import nearest
 
 Reader = Callable[[str], NDArray | None] | partial
@@ -108,7 +109,8 @@ class MultiTaskDataset(BaseDataset):
             data_prefix={},
             indices=indices,
             serialize_data=serialize_data,
-            pipeline=list(pipeline),
+            # Built here because MMEngine's Compose looks only where the default scope points.
+            pipeline=[TRANSFORMS.build(dict(t)) if isinstance(t, Mapping) else t for t in pipeline],
             test_mode=test_mode,
             lazy_init=lazy_init,
         )
