@@ -3,6 +3,7 @@
 from mtl3d.datasets.multi_task_dataset import LabelFile, LabelPattern, MultiTaskDataset
 from mtl3d.datasets.nyud import NYUDv2Dataset
 from mtl3d.datasets.pascal_context import PASCALContextDataset
+from mtl3d.datasets.synth_rooms import SynthRoomsDataset
 
 __all__ = [
     'LabelFile',
@@ -10,4 +11,5 @@ __all__ = [
     'MultiTaskDataset',
     'NYUDv2Dataset',
     'PASCALContextDataset',
+    'SynthRoomsDataset',
 ]
