@@ -118,6 +118,21 @@ class PerImageMetric(BaseMetric):
     def summarize(self, stats: np.ndarray) -> dict[str, float]:
         """Compute the metrics of a set of images from their statistics ``(N, ...)``, N >= 1."""
 
+    def sample_statistics(
+        self, sample: Mapping[str, Any], pred: np.ndarray, gt: np.ndarray
+    ) -> np.ndarray | None:
+        """Reduce one image of which more than prediction and label matters, such as its id.
+
+        Args:
+            sample: The sample as a dict.
+            pred: As in :meth:`image_statistics`.
+            gt: As in :meth:`image_statistics`.
+
+        Returns:
+            The statistics, or None if the image cannot be scored.
+        """
+        return self.image_statistics(pred, gt)
+
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Append one entry per sample.
 
@@ -143,7 +158,7 @@ class PerImageMetric(BaseMetric):
                         f'{tuple(pred.shape[-2:])} but the label is {tuple(gt.shape[-2:])} (H, W). '
                         'Evaluate with labels at ori_shape: no resizing or padding of labels.'
                     )
-                stats = self.image_statistics(to_numpy(pred), to_numpy(gt))
+                stats = self.sample_statistics(sample, to_numpy(pred), to_numpy(gt))
             self.results.append((sample['img_id'], stats))
 
     def evaluate(self, size: int) -> dict[str, float]:

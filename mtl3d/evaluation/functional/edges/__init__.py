@@ -5,23 +5,39 @@ Nothing here knows of registries, samples or files: maps in, counts and scores o
 
 from mtl3d.evaluation.functional.edges.nms import nms
 from mtl3d.evaluation.functional.edges.protocol import (
+    BENCHMARKS,
+    GROUND_TRUTHS,
     MATCHERS,
-    MAX_DIST,
     PROTOCOLS,
+    EdgeBenchmark,
     EdgeProtocol,
+    best_threshold_counts,
+    check_thresholds,
+    default_max_dist,
     evaluate_image,
+    ground_truth,
+    image_seed,
     summarize,
+    summarize_totals,
 )
 from mtl3d.evaluation.functional.edges.thinning import partition_to_boundary, thin
 
 __all__ = [
+    'BENCHMARKS',
+    'GROUND_TRUTHS',
     'MATCHERS',
-    'MAX_DIST',
     'PROTOCOLS',
+    'EdgeBenchmark',
     'EdgeProtocol',
+    'best_threshold_counts',
+    'check_thresholds',
+    'default_max_dist',
     'evaluate_image',
+    'ground_truth',
+    'image_seed',
     'nms',
     'partition_to_boundary',
     'summarize',
+    'summarize_totals',
     'thin',
 ]

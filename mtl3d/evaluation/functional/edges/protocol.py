@@ -1,8 +1,9 @@
 """The boundary scores odsF, oisF and AP: from one image's maps to counts, from counts to scores."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,13 +11,33 @@ from numpy.typing import ArrayLike, NDArray
 from mtl3d.evaluation.functional.edges.annotators import count_matches_of_annotators
 from mtl3d.evaluation.functional.edges.matching import count_matches, match_distance
 from mtl3d.evaluation.functional.edges.nms import as_probability, nms
-from mtl3d.evaluation.functional.edges.thinning import thin_levels
+from mtl3d.evaluation.functional.edges.thinning import partition_to_boundary, thin, thin_levels
 
 Matcher = Literal['seism', 'max']
 MATCHERS: tuple[Matcher, ...] = ('seism', 'max')
 
-#: Allowed distance of a match relative to the image diagonal, per data set.
-MAX_DIST: dict[str, float] = {'nyud': 0.011, 'pascal_context': 0.0075}
+#: From which label the ground truth comes; see :func:`ground_truth`.
+GroundTruth = Literal['edge_image', 'label_map', 'lines']
+GROUND_TRUTHS: tuple[GroundTruth, ...] = ('edge_image', 'label_map', 'lines')
+
+
+class EdgeBenchmark(NamedTuple):
+    """What the boundary scores of a data set depend on besides the protocol.
+
+    Attributes:
+        max_dist: Allowed distance of a match relative to the image diagonal.
+        ground_truth: From which label the ground truth comes.
+    """
+
+    max_dist: float
+    ground_truth: GroundTruth
+
+
+BENCHMARKS: dict[str, EdgeBenchmark] = {
+    'nyud': EdgeBenchmark(0.011, 'edge_image'),
+    'pascal_context': EdgeBenchmark(0.0075, 'label_map'),
+    'synthrooms': EdgeBenchmark(0.011, 'lines'),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,8 @@ class EdgeProtocol:
         strict: Whether a pixel must exceed the threshold or may equal it.
         round_suppressed: Whether the suppressed map is rounded back to 8 bits.
         single_precision: Whether values and thresholds are compared as float32.
+        max_dist: Allowed distance of a match relative to the image diagonal; None where the data
+            set decides.
     """
 
     thresholds: tuple[float, ...]
@@ -36,6 +59,7 @@ class EdgeProtocol:
     strict: bool
     round_suppressed: bool
     single_precision: bool
+    max_dist: float | None
 
 
 _HUNDREDTHS = tuple(i / 100 for i in range(1, 100))
@@ -45,9 +69,9 @@ _HUNDREDTHS = tuple(i / 100 for i in range(1, 100))
 #: Techniques", TPAMI 2016). ``mti``: that of the multi-task survey and MTI-Net, without
 #: non-maximum suppression. ``bsds``: the BSDS500 benchmark (Arbelaez et al., TPAMI 2011).
 PROTOCOLS: dict[str, EdgeProtocol] = {
-    'seism': EdgeProtocol((0.001, *_HUNDREDTHS, 0.999), True, True, False, True),
-    'mti': EdgeProtocol(_HUNDREDTHS, False, False, False, False),
-    'bsds': EdgeProtocol(_HUNDREDTHS, True, False, True, False),
+    'seism': EdgeProtocol((0.001, *_HUNDREDTHS, 0.999), True, True, False, True, None),
+    'mti': EdgeProtocol(_HUNDREDTHS, False, False, False, False, 0.0075),
+    'bsds': EdgeProtocol(_HUNDREDTHS, True, False, True, False, 0.0075),
 }
 
 
@@ -73,7 +97,7 @@ def evaluate_image(
         protocol: A key of :data:`PROTOCOLS`.
         matcher: ``'seism'`` draws the randomised graph of the published scores; ``'max'`` counts a
             maximum matching, which is deterministic, faster, and at most a few pairs larger.
-        seed: Seed of the randomised graph, at least 0.
+        seed: Seed of the randomised graph, in [0, 2**63).
         thresholds: Increasing thresholds in [0, 1) instead of the protocol's own.
         quantize: Truncate ``prob`` to 8 bits, as a prediction saved as a PNG is.
 
@@ -92,8 +116,8 @@ def evaluate_image(
         raise ValueError(f'matcher must be one of {MATCHERS}, got {matcher!r}')
     if not 0 < max_dist < 1:
         raise ValueError(f'max_dist must lie in (0, 1), got {max_dist}')
-    if seed < 0:
-        raise ValueError(f'seed must be at least 0, got {seed}')
+    if not 0 <= seed < 2**63:
+        raise ValueError(f'seed must lie in [0, 2**63), got {seed}')
     annotators = _as_annotators(gt, prob.shape)
 
     maps = thin_levels(_levels(prob, rules, limits, quantize), len(limits))
@@ -110,6 +134,58 @@ def evaluate_image(
             maps, annotators, radius=radius, seed=graph_seed
         )
     return counts
+
+
+def ground_truth(label: NDArray, kind: str) -> NDArray[np.bool_]:
+    """Make the ground truth of :func:`evaluate_image`, as the published scores do.
+
+    Args:
+        label: ``(H, W)``: for ``'label_map'`` the class or instance ids of PASCAL-Context's label
+            map; for ``'edge_image'`` NYUD's edge image, whose two values count as two regions, so
+            that both sides of a line are boundaries before thinning joins them again; for
+            ``'lines'`` a map of boundaries (not 0) that only need thinning.
+        kind: One of :data:`GROUND_TRUTHS`.
+
+    Returns:
+        ``(H, W)`` bool, lines one pixel wide.
+
+    Raises:
+        ValueError: If ``kind`` is unknown, ``label`` is no map, or a map of boundaries has more
+            than two values.
+    """
+    if kind not in GROUND_TRUTHS:
+        raise ValueError(f'ground_truth must be one of {GROUND_TRUTHS}, got {kind!r}')
+    label = np.asarray(label)
+    if kind != 'label_map' and not ((label == 0) | (label == label.max(initial=0))).all():
+        raise ValueError(
+            'a ground truth of boundaries must have two values, 0 and another, got '
+            f'{np.unique(label)[:5].tolist()} and perhaps more'
+        )
+    if kind == 'lines':
+        return thin(label)
+    return thin(partition_to_boundary(label, relabel=kind == 'label_map'))
+
+
+def default_max_dist(dataset: str | None, protocol: str) -> float:
+    """Look up the allowed distance: the protocol's own, or else the data set's.
+
+    Raises:
+        ValueError: If the protocol is unknown, or leaves it to a data set that is not known.
+    """
+    own = get_protocol(protocol).max_dist
+    if own is not None:
+        return own
+    if dataset not in BENCHMARKS:
+        raise ValueError(
+            f'max_dist: give it, or one of the data sets {tuple(BENCHMARKS)}; got {dataset!r}'
+        )
+    return BENCHMARKS[dataset].max_dist
+
+
+def image_seed(img_id: str, seed: int = 0) -> int:
+    """Derive the seed of one image, the same in any process and any order of the images."""
+    digest = hashlib.blake2b(f'{seed}:{img_id}'.encode(), digest_size=7).digest()
+    return int.from_bytes(digest, 'little')
 
 
 def get_protocol(protocol: str) -> EdgeProtocol:
@@ -164,7 +240,7 @@ def _levels(
         values = prob
     dtype = np.float32 if rules.single_precision else np.float64
     if values.dtype == np.uint8:
-        values = values.astype(dtype) / dtype(255)
+        values = np.divide(values, 255, dtype=dtype)
     if not rules.strict:
         limits = np.maximum(limits, np.finfo(np.float64).eps)  # 0 never counts as a boundary
     side: Literal['left', 'right'] = 'left' if rules.strict else 'right'
