@@ -65,7 +65,7 @@ def metric_variants(
         Configs for :class:`MultiTaskEvaluator`.
 
     Raises:
-        ValueError: A field is unknown.
+        ValueError: A field is unknown, or a metric is of another kind.
     """
     variants = []
     for field in fields:
@@ -78,7 +78,10 @@ def metric_variants(
                 prefix = cfg.get('prefix', 'multi_task') + suffix
                 variants.append({**cfg, 'prefix': prefix, 'suffix': suffix})
                 continue
-            assert isinstance(cls, type) and issubclass(cls, PerImageMetric)
+            if not (isinstance(cls, type) and issubclass(cls, PerImageMetric)):
+                raise ValueError(
+                    f'{cfg["type"]} cannot be repeated for other outputs: it is no PerImageMetric'
+                )
             own = cfg.get('protocol', cls.protocols[0])
             prefix = (cfg.get('prefix') or str(cls.default_prefix)) + suffix
             variants.append({**cfg, 'field': field, 'protocol': own, 'prefix': prefix})

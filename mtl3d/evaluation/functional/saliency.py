@@ -10,6 +10,8 @@ the precision (15) and the recall (15), and 1 for the image itself (0 where noth
 They add up over images.
 """
 
+from typing import Literal
+
 import numpy as np
 
 IGNORE_INDEX = 255
@@ -49,12 +51,12 @@ def image_statistics(
         return np.zeros(_SECTIONS[-1] + 1)
 
     squashed = 1 / (1 + np.exp(-probability)) if protocol == 'published' else probability
-    pooled_true, pooled_positive = _counts(squashed, salient, POOLED_THRESHOLDS, side='left')
+    pooled_true, pooled_positive = _counts(squashed, salient, POOLED_THRESHOLDS, side='right')
 
     stored = probability
     if protocol != 'clean' and pred.dtype != np.uint8:
         stored = np.floor(255 * probability) / 255
-    true, positive = _counts(stored, salient, IMAGE_THRESHOLDS, side='right')
+    true, positive = _counts(stored, salient, IMAGE_THRESHOLDS, side='left')
     actual = salient.sum()
     union = positive + actual - true
     jaccard = np.where(union > 0, true / np.maximum(union, 1), 1.0)
@@ -65,13 +67,18 @@ def image_statistics(
 
 
 def _counts(
-    values: np.ndarray, salient: np.ndarray, thresholds: np.ndarray, *, side: str
+    values: np.ndarray,
+    salient: np.ndarray,
+    thresholds: np.ndarray,
+    *,
+    side: Literal['left', 'right'],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count true and all positives per threshold: ``>=`` for side ``left``, ``>`` for ``right``."""
+    """Count true and all positives per threshold: ``>=`` for side ``right``, ``>`` for ``left``."""
+    passed = np.searchsorted(thresholds, values, side=side)  # how many thresholds each one passes
     counts = []
-    for group in (values[salient], values):
-        below = np.searchsorted(np.sort(group), thresholds, side=side)  # type: ignore[call-overload]
-        counts.append(len(group) - below)
+    for group in (passed[salient], passed):
+        histogram = np.bincount(group, minlength=len(thresholds) + 1)
+        counts.append(histogram[::-1].cumsum()[::-1][1:])
     return counts[0], counts[1]
 
 

@@ -162,6 +162,24 @@ def test_zero_prediction_is_ninety_degrees_off() -> None:
     assert normals.angles(np.zeros((3, 1)), np.array([[0.0], [1.0], [0.0]])).item() == 90
 
 
+def test_histogram_and_its_edges_agree() -> None:
+    rng = np.random.default_rng(8)
+    degrees = np.concatenate([180 * rng.random(5000), [0.0, 30.0, 60.0, 180.0]])
+    expected, _ = np.histogram(degrees, normals.BIN_EDGES)
+    angle = np.radians(degrees)
+    pred = np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)])
+    gt = np.tile([[0.0], [0.0], [1.0]], len(degrees))
+    ours = normals.image_statistics(pred, gt)[6:]
+    # An angle on an edge may fall to either side of it.
+    assert ours.sum() == len(degrees) and np.abs(ours - expected).sum() <= 8
+
+
+def test_nan_predictions_show_in_the_scores() -> None:
+    pred, gt = np.full((3, 2), np.nan), np.ones((3, 2))
+    assert np.isnan(normals.summarize(normals.image_statistics(pred, gt)[None])['mean'])
+    assert np.isnan(depth.summarize(depth.image_statistics(pred, gt)[None])['rmse'])
+
+
 @pytest.mark.parametrize('scale', [20.0, 120.0])
 def test_median_from_the_histogram(scale: float) -> None:
     rng = np.random.default_rng(3)

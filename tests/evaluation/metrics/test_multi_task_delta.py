@@ -118,3 +118,8 @@ def test_file_without_numbers_is_refused(tmp_path: Path) -> None:
 def test_unknown_field_of_a_variant() -> None:
     with pytest.raises(ValueError, match="Did you mean 'pred_average'"):
         metric_variants(METRICS, fields=['pred_averag'])
+
+
+def test_foreign_metric_cannot_be_a_variant() -> None:
+    with pytest.raises(ValueError, match='DumpResults cannot be repeated'):
+        metric_variants([dict(type='DumpResults', out_file_path='a.pkl')])
