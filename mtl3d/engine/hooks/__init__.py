@@ -1,6 +1,7 @@
 """Hooks of the training run, one concept each."""
 
 from mtl3d.engine.hooks.activation_checkpointing_hook import ActivationCheckpointingHook
+from mtl3d.engine.hooks.alpha_ramp_hook import AlphaRampHook
 from mtl3d.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from mtl3d.engine.hooks.compile_hook import CompileHook
 from mtl3d.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
@@ -10,6 +11,7 @@ from mtl3d.engine.hooks.results_table_hook import ResultsTableHook
 
 __all__ = [
     'ActivationCheckpointingHook',
+    'AlphaRampHook',
     'AtomicCheckpointHook',
     'CompileHook',
     'PlainCheckpointHook',

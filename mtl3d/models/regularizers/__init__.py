@@ -1,1 +1,6 @@
-"""Filled by later commits."""
+"""Regularizers: a second prediction per task from the shared features, in training only."""
+
+from mtl3d.models.regularizers.auxiliary_heads import AuxiliaryHeads
+from mtl3d.models.regularizers.triplane import TriplaneRegularizer
+
+__all__ = ['AuxiliaryHeads', 'TriplaneRegularizer']

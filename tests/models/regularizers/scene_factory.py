@@ -1,0 +1,56 @@
+"""Random scenes for the tests of the renderers, and their comparison with the reference."""
+
+import torch
+
+from mtl3d.models.regularizers.rendering import FieldWeights, TriPlane, render
+
+
+def make_scene(
+    batch=2, size=(4, 4), samples=5, channels=(3, 1), densities=1, units=4, plane_channels=3,
+    plane_sizes=None, dtype=torch.float64, device='cpu',
+):  # fmt: skip
+    """Random planes and fields; returns them with the size and the samples of the rays."""
+    height, width = size
+    sizes = plane_sizes or ((height, width),) * 3
+    num_fields = densities + len(channels)
+
+    def leaf(*shape):
+        return torch.randn(*shape, dtype=dtype, device=device, requires_grad=True)
+
+    planes = TriPlane(*(leaf(batch, plane_channels, *s) for s in sizes))
+    fields = FieldWeights(
+        hidden_weight=leaf(num_fields, units, plane_channels),
+        hidden_bias=leaf(num_fields, units),
+        density_weight=leaf(densities, units),
+        density_bias=leaf(densities),
+        value_weights=tuple(leaf(c, units) for c in channels),
+        value_biases=tuple(leaf(c) for c in channels),
+    )
+    return planes, fields, size, samples
+
+
+def all_leaves(planes, fields):
+    """Planes and field parameters in one list."""
+    return [*planes, *fields[:4], *fields.value_weights, *fields.value_biases]
+
+
+def render_with_gradients(planes, fields, rays, **settings):
+    """All rendered maps, and the gradients of a random functional of them."""
+    rendering = render(planes, fields, rays, **settings)
+    maps = [*rendering.values, rendering.opacity, rendering.depth]
+    generator = torch.Generator().manual_seed(7)
+    loss = sum(
+        (m * torch.randn(m.shape, generator=generator, dtype=m.dtype).to(m.device)).sum()
+        for m in maps
+    )
+    return maps, torch.autograd.grad(loss, all_leaves(planes, fields))
+
+
+def compare(planes, fields, rays, backend, padding_mode='zeros', atol=1e-10):
+    """Assert that a backend agrees with the reference in every map and every gradient."""
+    settings = dict(padding_mode=padding_mode)
+    expected = render_with_gradients(planes, fields, rays, backend='reference', **settings)
+    actual = render_with_gradients(planes, fields, rays, backend=backend, **settings)
+    for a, e in zip((*actual[0], *actual[1]), (*expected[0], *expected[1]), strict=True):
+        assert a.shape == e.shape
+        torch.testing.assert_close(a, e, rtol=0, atol=atol)
