@@ -1,14 +1,18 @@
 """From a config file to a config that is ready to build a Runner, or one clear error."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mtl3d.utils.compat import ensure_torchvision, refuse_pickles, setup_cpu_dist
 from mtl3d.utils.config import check_config, typed_dicts
+
+_run_numbers = itertools.count()
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -73,6 +77,21 @@ def prepare(cfg: Config, *, work_dir: str | Path | None = None, launcher: str = 
         if loader and not loader.get('num_workers'):
             loader.pop('persistent_workers', None)  # torch refuses it without workers
     return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the Runner of a config.
+
+    MMEngine names a run by the second in which it starts, and two runs of one name in the same
+    process share their log and history; so the second and later ones get a name of their own.
+
+    Args:
+        cfg: The config, ready to run.
+    """
+    number = next(_run_numbers)
+    if number and not cfg.get('experiment_name'):
+        cfg.experiment_name = f'{Path(cfg.filename or "run").stem}-{number}'
+    return Runner.from_cfg(cfg)
 
 
 def check_data_roots(cfg: Config, loaders: Sequence[str]) -> None:

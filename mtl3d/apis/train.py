@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mtl3d.apis.checkpoint import check_state_dict, find_checkpoint
-from mtl3d.apis.configuration import check_data_roots
+from mtl3d.apis.configuration import build_runner, check_data_roots
 from mtl3d.utils.compat import load_checkpoint_file
 from mtl3d.utils.modules import unwrapped
 
@@ -39,7 +39,7 @@ def train(cfg: Config, *, resume: bool | str | Path = False, validate: bool = Tr
         if not Path(cfg.load_from).expanduser().is_file():
             raise FileNotFoundError(f'Checkpoint {cfg.load_from} does not exist')
     check_data_roots(cfg, ['train_dataloader', 'val_dataloader'])
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
     if resume:
         check_resumable(unwrapped(runner.model), cfg.load_from)
     try:

@@ -199,7 +199,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     """
     check_top_level(cfg)
     _check_task_names(cfg)
-    for path, part in typed_dicts(cfg, ''):
+    for path, part in typed_dicts(dict(cfg.items()), ''):  # a Config is no Mapping itself
         _check_part(path, part)
 
 
@@ -236,7 +236,12 @@ def _check_part(path: str, part: Mapping[str, Any]) -> None:
     found = [(registry, target) for registry, target in candidates if target is not None]
     if not found:
         known = {member for registry in registries for member in _members(registry)}
-        raise ValueError(f"{path}.type='{name}' is not registered. {nearest(name, known)}")
+        close = difflib.get_close_matches(name, known)
+        hint = nearest(name, known) if close else 'Nothing has a similar name.'
+        raise ValueError(
+            f"{path}.type='{name}' is not registered. {hint} If it lives in a project of yours, "
+            "import it: custom_imports = dict(imports=['projects.<name>.<module>'])"
+        )
     problems = []
     for registry, target in found:
         consumed = CONSUMED_KEYS.get(registry.name, frozenset())

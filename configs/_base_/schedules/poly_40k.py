@@ -2,8 +2,8 @@
 # global batch of 6. `--cfg-options max_iters=N` changes both places (see docs/training.md).
 max_iters = 40000
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=2e-5, weight_decay=1e-6))
-# MMEngine's PolyLR reaches eta_min at step `end - 1`; one more makes the learning rate after k steps
-# exactly 2e-5 * (1 - k / max_iters) ** 0.9, and the last iteration still learns.
+# MMEngine's PolyLR reaches eta_min at step `end - 1`; one more makes the learning rate after k
+# steps exactly 2e-5 * (1 - k / max_iters) ** 0.9, and the last iteration still learns.
 param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=max_iters + 1, by_epoch=False)
 ]

@@ -33,7 +33,7 @@ class RandomStateHook(Hook):
 
     def before_checkpoint(self, runner: Runner) -> None:
         """Collect the states of all ranks; called on every rank."""
-        self._collected = all_gather_object(random_state())
+        self._collected = all_gather_object(self._training_state())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Add the states to a checkpoint that can be resumed from; called on the first rank."""
@@ -44,7 +44,7 @@ class RandomStateHook(Hook):
                 'RandomStateHook needs AtomicCheckpointHook (default_hooks.checkpoint) when '
                 'several processes train'
             )
-        checkpoint['random_states'] = self._collected or [random_state()]
+        checkpoint['random_states'] = self._collected or [self._training_state()]
         self._collected = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -83,6 +83,11 @@ class RandomStateHook(Hook):
         """Go on as if there had been no validation."""
         if self._before_validation is not None:
             set_random_state(self._before_validation)
+            self._before_validation = None
+
+    def _training_state(self) -> dict[str, Any]:
+        """The state that training goes on with, also in the middle of a validation."""
+        return self._before_validation or random_state()
 
 
 def call_before(items: Iterator[Any], index: int, action: Callable[[], None]) -> Iterator[Any]:
@@ -105,7 +110,7 @@ def random_state() -> dict[str, Any]:
     Returns:
         Tensors and plain values, fit for ``torch.load(weights_only=True)``.
     """
-    state: Any = np.random.get_state(legacy=True)  # noqa: NPY002: what libraries draw from
+    state: Any = np.random.get_state(legacy=True)  # noqa: NPY002
     name, keys, *rest = state
     return dict(
         python=random.getstate(),

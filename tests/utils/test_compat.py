@@ -1,0 +1,113 @@
+"""Every work-around, against the fault that it works around."""
+
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+
+from mtl3d.utils import compat
+
+
+def test_torchvision_imports_in_a_fresh_process_whatever_build_is_installed():
+    code = (
+        'from mtl3d.utils.compat import ensure_torchvision; ensure_torchvision(); '
+        'import torchvision, timm; ensure_torchvision()'
+    )
+    result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_torchvision_absent_is_fine_and_other_faults_are_not_hidden(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'torchvision', None)  # import raises ModuleNotFoundError
+    compat.ensure_torchvision()
+
+    class Broken:
+        def find_spec(self, name, path=None, target=None):
+            if name == 'torchvision':
+                raise RuntimeError('another fault')
+
+    monkeypatch.delitem(sys.modules, 'torchvision')
+    monkeypatch.setattr(sys, 'meta_path', [Broken(), *sys.meta_path])
+    with pytest.raises(RuntimeError, match='another fault'):
+        compat.ensure_torchvision()
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    started = []
+    monkeypatch.setattr(torch.distributed, 'init_process_group', started.append)
+    return started
+
+
+def test_cpu_processes_use_gloo_and_no_device_id(no_gpu):
+    cfg = Config(dict(launcher='pytorch', env_cfg=dict(dist_cfg=dict(backend='nccl'))))
+    cfg.find_unused_parameters = True
+    compat.setup_cpu_dist(cfg)
+    assert no_gpu == ['gloo']
+    assert cfg.env_cfg.dist_cfg.backend == 'gloo'
+    assert cfg.model_wrapper_cfg.device_ids is None
+    assert cfg.model_wrapper_cfg.find_unused_parameters
+
+
+def test_one_process_or_a_gpu_is_left_alone(no_gpu, monkeypatch):
+    compat.setup_cpu_dist(Config(dict(launcher='none')))
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    cfg = Config(dict(launcher='pytorch'))
+    compat.setup_cpu_dist(cfg)
+    assert no_gpu == [] and 'model_wrapper_cfg' not in cfg
+
+
+def test_slurm_on_a_cpu_is_refused(no_gpu):
+    with pytest.raises(ValueError, match=r"launcher='slurm' needs GPUs.*dist_train.sh"):
+        compat.setup_cpu_dist(Config(dict(launcher='slurm')))
+
+
+class Poison:
+    """Pickles into a call that leaves a trace."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), 'w'))
+
+
+@pytest.mark.parametrize('loader', [compat.load_checkpoint_file, CheckpointLoader.load_checkpoint])
+def test_a_poisoned_checkpoint_is_refused_without_running_it(tmp_path, loader):
+    compat.refuse_pickles()
+    trace = tmp_path / 'executed'
+    torch.save(dict(state_dict={}, evil=Poison(trace)), tmp_path / 'poison.pth')
+    with pytest.raises(ValueError, match='was refused'):
+        loader(str(tmp_path / 'poison.pth'))
+    assert not trace.exists()
+    # The poison works where it is unpickled: the test would notice a loader that does.
+    pickle.loads(pickle.dumps(Poison(trace))).close()
+    assert trace.exists()
+
+
+def test_urls_are_read_without_unpickling_too(monkeypatch):
+    compat.refuse_pickles()
+    seen = {}
+    monkeypatch.setattr(
+        torch.hub, 'load_state_dict_from_url', lambda url, **kwargs: seen.update(kwargs) or {}
+    )
+    CheckpointLoader.load_checkpoint('https://host/file.pth')
+    assert seen['weights_only'] is True
+
+
+def test_missing_and_truncated_checkpoints_are_named(tmp_path):
+    path = tmp_path / 'model.pth'
+    with pytest.raises(FileNotFoundError, match='model.pth does not exist'):
+        compat.load_checkpoint_file(path)
+    torch.save(dict(weight=torch.zeros(1000)), path)
+    assert compat.load_checkpoint_file(path)['weight'].shape == (1000,)
+    whole = path.read_bytes()
+    for length in (0, 100, len(whole) // 2):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match='model.pth'):
+            compat.load_checkpoint_file(path)

@@ -1,0 +1,74 @@
+"""Checks of a whole config: the message names the path of the bad key and the nearest valid one."""
+
+import pytest
+import toy_run  # noqa: F401: registers ToyDataset
+from mmengine.config import Config
+from toy import toy_model_cfg
+
+from mtl3d.utils.config import check_config, check_top_level
+
+
+def valid() -> Config:
+    return Config(
+        dict(
+            model=toy_model_cfg(),
+            train_dataloader=dict(
+                batch_size=2,
+                num_workers=0,
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                dataset=dict(type='ToyDataset', length=3),
+            ),
+            optim_wrapper=dict(
+                type='OptimWrapper',
+                constructor='DefaultOptimWrapperConstructor',
+                optimizer=dict(type='Adam', lr=1e-3),
+            ),
+            param_scheduler=[dict(type='PolyLR', end=10, by_epoch=False)],
+            custom_hooks=[dict(type='EMAHook', momentum=0.1, priority='LOW')],
+            val_evaluator=[dict(type='SemSegMetric', num_classes=5)],
+            launcher='none',
+            max_iters=10,
+            train_pipeline=[],
+            _mine=3,
+        )
+    )
+
+
+def test_a_valid_config_passes():
+    check_config(valid())
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'trian_cfg.max_iters': 5}, r"top-level config key 'trian_cfg'.*'train_cfg'"),
+        ({'model.decodr': 1}, r"^model: MultiTaskModel has no argument 'decodr'.*'decoder'"),
+        (
+            {'model.backbone.droput': 0.1},
+            r"^model\.backbone: ToyBackbone has no argument 'droput'.*'dropout'",
+        ),
+        ({'model.decoder.type': 'ToyDecodr'}, r"^model\.decoder\.type='ToyDecodr'.*'ToyDecoder'"),
+        (
+            {'train_dataloader.dataset.lenght': 3},
+            r"^train_dataloader\.dataset: ToyDataset.*'lenght'.*'length'",
+        ),
+        ({'optim_wrapper.optimizer.weight_decy': 1}, r"^optim_wrapper\.optimizer.*'weight_decay'"),
+        ({'custom_hooks.0.momentun': 1}, r"^custom_hooks\.0: .*'momentun'"),
+        ({'param_scheduler.0.powr': 1}, r"^param_scheduler\.0: PolyLR.*'powr'.*'power'"),
+        ({'val_evaluator.0.num_clases': 1}, r"^val_evaluator\.0: .*'num_classes'"),
+        ({'model.tasks.semsegg': dict(type='SemSegTask', num_classes=2)}, r"'semsegg'.*'semseg'"),
+        ({'activation_checkpointing': ['backbone']}, 'ActivationCheckpointingHook'),
+        ({'compile': True}, 'CompileHook'),
+    ],
+)
+def test_a_misspelt_name_is_found_with_its_path(options, message):
+    cfg = valid()
+    cfg.merge_from_dict(options)
+    with pytest.raises(ValueError, match=message):
+        check_config(cfg)
+
+
+def test_the_runner_would_have_ignored_it():
+    check_top_level(dict(model=None, work_dir='x', val_pipeline=[], custom_imports={}))
+    with pytest.raises(ValueError, match='starts with an underscore'):
+        check_top_level(dict(my_variable=3))
