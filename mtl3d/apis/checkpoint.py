@@ -110,5 +110,14 @@ def sha256(path: str | Path) -> str:
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read only the weights of a checkpoint file, on the CPU."""
-    return dict(state_dict_of(load_checkpoint_file(path)))
+    """Read only the weights of a checkpoint file, on the CPU.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or holds no weights.
+    """
+    content = load_checkpoint_file(path)
+    state = state_dict_of(content) if isinstance(content, Mapping) else None
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f'Checkpoint {path} holds no state dict of tensors')
+    return dict(state)

@@ -1,5 +1,6 @@
 """A model from its config and checkpoint, and its predictions for images of any size."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -54,7 +55,7 @@ def init_model(
             model.
     """
     if isinstance(config, Config):
-        cfg = config.copy()
+        cfg = copy.deepcopy(config)  # the caller's stays as it is
         cfg.merge_from_dict(dict(cfg_options or {}))
     else:
         cfg = load_config(config, cfg_options)
