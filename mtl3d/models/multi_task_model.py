@@ -10,9 +10,11 @@ from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from mtl3d.models.decoders.base import DecoderOutput
+from mtl3d.models.encoders.base import TaskFeatures
 from mtl3d.models.tasks.base import Task, resize
 from mtl3d.registry import MODELS, TASKS
 from mtl3d.structures import MultiTaskDataSample
+from mtl3d.utils.config import accepted_keys, resolve
 
 Outputs = Literal['heads', 'regularizer', 'average', 'all']
 OUTPUTS = ('heads', 'regularizer', 'average', 'all')
@@ -30,7 +32,8 @@ class MultiTaskModel(BaseModel):
 
     Args:
         backbone: Config of the shared encoder. The module has ``out_channels`` and returns a
-            tuple of features, high resolution first.
+            tuple of features, high resolution first. An encoder of :mod:`mtl3d.models.encoders`
+            takes ``tasks`` and returns :class:`~mtl3d.models.encoders.TaskFeatures`.
         decoder: Config of the decoder; it is built with ``in_channels`` (the backbone's) and
             ``out_channels`` (task -> channels of the raw prediction).
         tasks: Task -> config of the task. The order is the decoder's task order.
@@ -43,7 +46,8 @@ class MultiTaskModel(BaseModel):
         init_cfg: As in MMEngine.
 
     Raises:
-        ValueError: No tasks, or ``outputs`` asks for a regularizer that is not there.
+        ValueError: No tasks; ``outputs`` asks for a regularizer that is not there; or the encoder
+            gives each task its own features and the decoder or the regularizer needs shared ones.
     """
 
     def __init__(
@@ -68,10 +72,28 @@ class MultiTaskModel(BaseModel):
             raise ValueError('tasks is empty: a model needs at least one task')
         self.tasks = nn.ModuleDict({name: TASKS.build(dict(cfg)) for name, cfg in tasks.items()})
         out_channels = {name: task.out_channels for name, task in self._tasks()}
-        self.backbone = MODELS.build(dict(backbone))
-        shared = dict(in_channels=self.backbone.out_channels, out_channels=out_channels)
-        self.decoder = MODELS.build({**decoder, **shared})
-        self.regularizer = MODELS.build({**regularizer, **shared}) if regularizer else None
+        self.backbone = build_backbone(backbone, list(tasks))
+        task_specific = getattr(self.backbone, 'task_specific', False)
+        in_channels = self.backbone.out_channels
+        self.decoder = MODELS.build(
+            {**decoder, 'in_channels': in_channels, 'out_channels': out_channels}
+        )
+        if task_specific and not getattr(self.decoder, 'accepts_task_features', False):
+            raise ValueError(
+                f'{type(self.backbone).__name__} gives every task its own features, but '
+                f'{type(self.decoder).__name__} wants shared ones; use SingleHeadsDecoder'
+            )
+        self.regularizer = None
+        if regularizer:
+            shared_channels = self.backbone.shared_channels if task_specific else in_channels
+            if shared_channels is None:
+                raise ValueError(
+                    f'{type(self.backbone).__name__} has no feature that all tasks share, so there '
+                    'is nothing to regularize; use regularizer=None or another encoder'
+                )
+            self.regularizer = MODELS.build(
+                {**regularizer, 'in_channels': shared_channels, 'out_channels': out_channels}
+            )
         self.regularizer_weight = regularizer_weight
         self.auxiliary_weights = dict(auxiliary_weights or {})
         self.outputs = self._checked_outputs(outputs)
@@ -113,9 +135,14 @@ class MultiTaskModel(BaseModel):
             return self.predict(inputs, data_samples)
         raise ValueError(f"mode='{mode}': valid are 'tensor', 'loss', 'predict'")
 
-    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Compute the shared features of ``(N, 3, H, W)`` images, high resolution first."""
+    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...] | TaskFeatures:
+        """Compute the features of ``(N, 3, H, W)`` images, high resolution first."""
         return self.backbone(inputs)
+
+    def render(self, features: tuple[Tensor, ...] | TaskFeatures) -> dict[str, Tensor]:
+        """Run the regularizer on the features that all tasks share: task -> raw predictions."""
+        shared = features.shared if isinstance(features, TaskFeatures) else features
+        return self.regularizer(shared)  # type: ignore[misc]
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -135,7 +162,7 @@ class MultiTaskModel(BaseModel):
         for name, predictions in output.auxiliary.items():
             terms.append((f'decoder.{name}', predictions, self.auxiliary_weights.get(name, 1.0)))
         if self.regularizer is not None and self.training:
-            terms.append(('regularizer', self.regularizer(features), self.regularizer_weight))
+            terms.append(('regularizer', self.render(features), self.regularizer_weight))
 
         losses = {}
         hub = MessageHub.get_current_instance()
@@ -187,8 +214,7 @@ class MultiTaskModel(BaseModel):
         outputs = self._checked_outputs(outputs or self.outputs)
         features = self.extract_feat(inputs)
         heads = self.decoder(features).predictions
-        render = outputs != 'heads' and self.regularizer is not None
-        rendered = self.regularizer(features) if render else {}  # type: ignore[misc]
+        rendered = {} if outputs == 'heads' else self.render(features)
         for index, sample in enumerate(data_samples):
             activated = self._activate(heads, index, inputs.shape[-2:], sample)
             sample.pred = self._decode(activated)
@@ -229,6 +255,17 @@ class MultiTaskModel(BaseModel):
             for name, value in activated.items()
         }
         return PixelData(**fields)
+
+
+def build_backbone(cfg: Mapping[str, Any], tasks: Sequence[str]) -> nn.Module:
+    """Build the encoder; one that tells the tasks apart is told which there are.
+
+    Args:
+        cfg: Its config.
+        tasks: The model's tasks.
+    """
+    keys = accepted_keys(resolve(cfg['type'], MODELS))
+    return MODELS.build({**cfg, 'tasks': tasks} if keys and 'tasks' in keys else dict(cfg))
 
 
 def task_loss(

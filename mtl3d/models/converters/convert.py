@@ -103,7 +103,8 @@ def convert_file(
     partial = target.with_name(target.name + '.partial')
     torch.save(dict(state_dict=converted, meta=meta), partial)
     os.replace(partial, target)
-    lines = [f'{old} -> {new}' for old, new in zip(weights, converted, strict=True)]
+    origin = {id(tensor): name for name, tensor in weights.items()}
+    lines = [f'{origin.get(id(t), "(several, joined)")} -> {new}' for new, t in converted.items()]
     digest = hashlib.sha256(target.read_bytes()).hexdigest()[:8]
     lines.append(f'{len(converted)} tensors -> {target} (sha256 {digest}), {meta}')
     return '\n'.join(lines)

@@ -1,8 +1,9 @@
-"""Checkpoints of the multi-task survey's code (MTI-Net, PAD-Net, baselines on HRNet) to ours."""
+"""Checkpoints of the multi-task survey's code to ours: MTI-Net, PAD-Net, baselines, encoders."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from mtl3d.models.converters.convert import StateDict, rename
@@ -19,22 +20,25 @@ TASKS = {
 
 
 def from_official(weights: Mapping[str, Tensor]) -> tuple[StateDict, dict[str, Any]]:
-    """Convert published weights of MTI-Net, PAD-Net or the hard-sharing baseline.
+    """Convert published weights of any of the survey's multi-task models.
 
     Args:
         weights: The published state dict.
 
     Returns:
-        State dict of a ``MultiTaskModel`` with the decoder of that method and a ``TimmBackbone``
-        of timm's HRNet, and a description that tells the method and the task order.
+        State dict of a ``MultiTaskModel`` with the parts of that method, and a description that
+        tells the method and the task order.
 
     Raises:
         ValueError: A weight is unknown or missing, or it is none of these models.
     """
+    weights = stack_cross_stitch(weights)
     names = set(weights)
     for method, marker, table in (
         ('MTI-Net', 'scale_0.decoders.', mti_net_table),
         ('PAD-Net', 'initial_task_prediction_heads.conv_out.', pad_net_table),
+        ('MTAN', 'attention_1.', mtan_table),
+        ('Cross-Stitch or NDDR-CNN', 'backbone.', mixing_table),
         ('multi-task baseline', 'decoders.', baseline_table),
     ):
         tasks = tasks_in(names, marker)
@@ -43,7 +47,7 @@ def from_official(weights: Mapping[str, Tensor]) -> tuple[StateDict, dict[str, A
             pairs = dict(table(tasks, main, names))
             meta = dict(source=f'survey code, {method}', tasks=[TASKS[task] for task in tasks])
             return rename(weights, pairs), meta
-    raise ValueError('This is neither MTI-Net nor PAD-Net nor the multi-task baseline on HRNet')
+    raise ValueError('These are not the weights of a multi-task model of the survey code')
 
 
 def tasks_in(names: set[str], prefix: str) -> list[str]:
@@ -117,11 +121,59 @@ def pad_net_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
         yield f'heads.{task}.2', f'decoder.heads.{TASKS[task]}.conv'
 
 
+def mtan_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
+    """Pair every module of the published MTAN with ours."""
+    yield 'backbone.*', 'backbone.resnet.model.*'
+    for stage in range(4):
+        for task in tasks:
+            theirs = f'attention_{stage + 1}.{task}'
+            ours = f'backbone.attention.{stage}.{TASKS[task]}'
+            for layer in range(2):
+                yield f'{theirs}.{3 * layer}', f'{ours}.{layer}.conv'
+                yield f'{theirs}.{3 * layer + 1}', f'{ours}.{layer}.norm'
+        if stage < 3:
+            yield from residual_block(f'refine_{stage + 1}.0', f'backbone.refine.{stage}', names)
+    for task in tasks:
+        yield from deeplab_head(f'heads.{task}', f'decoder.heads.{TASKS[task]}')
+
+
+def mixing_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
+    """Pair every module of the published Cross-Stitch network or NDDR-CNN with ours."""
+    for task in tasks:
+        yield f'backbone.{task}.*', f'backbone.backbones.{TASKS[task]}.model.*'
+        yield from deeplab_head(f'heads.{task}', f'decoder.heads.{TASKS[task]}')
+    if any(name.startswith('cross_stitch.') for name in names):
+        for stage in range(4):
+            yield f'cross_stitch.layer{stage + 1}', f'backbone.units.{stage}'
+        return
+    stages = ('conv', 'layer1_without_conv', 'layer2', 'layer3', 'layer4')
+    for unit, name in enumerate(stages):
+        for index, task in enumerate(tasks):
+            layer = f'backbone.units.{unit}.layers.{index}'
+            yield f'nddr.{name}.layer.{task}.0', f'{layer}.conv'
+            yield f'nddr.{name}.layer.{task}.1', f'{layer}.norm'
+
+
+def stack_cross_stitch(weights: Mapping[str, Tensor]) -> StateDict:
+    """Join the published per-pair vectors ``(C,)`` of each stage to one ``(T, T, C)`` tensor."""
+    kept = {k: v for k, v in weights.items() if not k.startswith('cross_stitch.')}
+    pairs = {k: v for k, v in weights.items() if k.startswith('cross_stitch.')}
+    stages = dict.fromkeys('.'.join(name.split('.')[:2]) for name in pairs)
+    for stage in stages:
+        unit = f'{stage}.cross_stitch_unit.'
+        tasks = tasks_in(set(pairs), unit)
+        rows = [[pairs.pop(f'{unit}{i}.{j}.param') for j in tasks] for i in tasks]
+        kept[f'{stage}.weight'] = torch.stack([torch.stack(row) for row in rows])
+    return kept | pairs
+
+
 def baseline_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
-    """Pair every module of the published hard-sharing baseline on HRNet with ours."""
+    """Pair every module of the published hard-sharing baseline with ours."""
+    on_hrnet = f'decoders.{tasks[0]}.last_layer.0.weight' in names
     yield 'backbone.*', 'backbone.model.*'
     for task in tasks:
-        yield from hrnet_head(f'decoders.{task}', f'decoder.heads.{TASKS[task]}')
+        head = hrnet_head if on_hrnet else deeplab_head
+        yield from head(f'decoders.{task}', f'decoder.heads.{TASKS[task]}')
 
 
 def residual_block(theirs: str, ours: str, names: set[str]) -> Pairs:
@@ -150,3 +202,20 @@ def hrnet_head(theirs: str, ours: str) -> Pairs:
     yield f'{theirs}.last_layer.0', f'{ours}.fuse.conv'
     yield f'{theirs}.last_layer.1', f'{ours}.fuse.norm'
     yield f'{theirs}.last_layer.3', f'{ours}.predict'
+
+
+def deeplab_head(theirs: str, ours: str) -> Pairs:
+    """Pair the modules of a DeepLab head."""
+    for branch in range(4):
+        yield f'{theirs}.0.convs.{branch}.0', f'{ours}.branches.{branch}.conv'
+        yield f'{theirs}.0.convs.{branch}.1', f'{ours}.branches.{branch}.norm'
+    for their_layer, our_layer in (
+        ('0.convs.4.1', 'image_branch.conv'),
+        ('0.convs.4.2', 'image_branch.norm'),
+        ('0.project.0', 'project.conv'),
+        ('0.project.1', 'project.norm'),
+        ('1', 'refine.conv'),
+        ('2', 'refine.norm'),
+        ('4', 'predict'),
+    ):
+        yield f'{theirs}.{their_layer}', f'{ours}.{our_layer}'

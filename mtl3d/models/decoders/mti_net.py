@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtl3d.models.decoders.base import DecoderOutput
+from mtl3d.models.decoders.single_heads import concatenate
 from mtl3d.models.decoders.task_sets import select_main_tasks
 from mtl3d.models.heads import build_heads
 from mtl3d.models.layers import FeaturePropagation, MultiModalDistillation, basic_block
-from mtl3d.models.tasks.base import resize
 from mtl3d.registry import MODELS
 
 
@@ -132,9 +132,8 @@ class MTINetDecoder(nn.Module):
             distilled.insert(0, self.distillation[scale](refined))
             if scale:
                 propagated = self.propagation[scale - 1](refined)
-        size = features[0].shape[-2:]
         predictions = {
-            task: head(torch.cat([resize(maps[task], size) for maps in distilled], dim=1))
+            task: head(concatenate([maps[task] for maps in distilled]))
             for task, head in self.heads.items()
         }
         return DecoderOutput(predictions, auxiliary)

@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mtl3d.models.decoders.base import DecoderOutput
+from mtl3d.models.decoders.single_heads import concatenate
 from mtl3d.models.decoders.task_sets import select_main_tasks
 from mtl3d.models.heads import build_heads
 from mtl3d.models.layers import ConvNormAct, MultiModalDistillation, bottleneck_block
-from mtl3d.models.tasks.base import resize
 from mtl3d.registry import MODELS
 
 
@@ -79,8 +78,7 @@ class PADNetDecoder(nn.Module):
         Args:
             features: Maps ``(N, C_i, h_i, w_i)``, high resolution first.
         """
-        size = features[0].shape[-2:]
-        shared = self.fuse(torch.cat([resize(feature, size) for feature in features], dim=1))
+        shared = self.fuse(concatenate(features))
         refined = {task: refine(shared) for task, refine in self.initial_refine.items()}
         initial = {task: head(refined[task]) for task, head in self.initial_heads.items()}
         distilled = self.distillation(refined)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mtl3d.models.decoders.base import DecoderOutput
+from mtl3d.models.encoders.base import TaskFeatures
 from mtl3d.models.heads import build_heads
 from mtl3d.models.layers import ConvNormAct
 from mtl3d.models.tasks.base import resize
@@ -17,7 +18,8 @@ from mtl3d.registry import MODELS
 class SingleHeadsDecoder(nn.Module):
     """The vanilla multi-task baseline; with one task, the single-task baseline.
 
-    All features are resized bilinearly to the largest grid and concatenated. Per task follow, if
+    All features (shared, or the task's own) are resized bilinearly to the largest grid and
+    concatenated. Per task follow, if
     ``channels`` is given, a bottleneck (3 x 3 convolution, BatchNorm, ReLU) and the head. The
     published baselines are
 
@@ -37,6 +39,8 @@ class SingleHeadsDecoder(nn.Module):
         Features ``(N, in_channels[i], h_i, w_i)`` of any grids; predictions ``(N,
         out_channels[task], h, w)`` at the grid of the first feature, which is the largest.
     """
+
+    accepts_task_features = True
 
     def __init__(
         self,
@@ -61,12 +65,20 @@ class SingleHeadsDecoder(nn.Module):
             out_channels=out_channels,
         )
 
-    def forward(self, features: Sequence[Tensor]) -> DecoderOutput:
-        """Predict every task at the grid of the first feature."""
-        size = features[0].shape[-2:]
-        shared = torch.cat([resize(feature, size) for feature in features], dim=1)
+    def forward(self, features: Sequence[Tensor] | TaskFeatures) -> DecoderOutput:
+        """Predict every task at the grid of the first feature, shared or its own."""
+        if isinstance(features, TaskFeatures):
+            entries = {task: concatenate(own) for task, own in features.per_task.items()}
+        else:
+            entries = dict.fromkeys(self.heads, concatenate(features))
         predictions = {}
         for task, head in self.heads.items():
-            own = self.bottlenecks[task](shared) if self.bottlenecks else shared
-            predictions[task] = head(own)
+            entry = entries[task]
+            predictions[task] = head(self.bottlenecks[task](entry) if self.bottlenecks else entry)
         return DecoderOutput(predictions=predictions)
+
+
+def concatenate(features: Sequence[Tensor]) -> Tensor:
+    """Join ``(N, C_i, h_i, w_i)`` maps, resized bilinearly to the first, along the channels."""
+    size = features[0].shape[-2:]
+    return torch.cat([resize(feature, size) for feature in features], dim=1)

@@ -1,4 +1,4 @@
-"""MTI-Net and PAD-Net give the numbers of the survey's own code, weights converted."""
+"""Every model of the survey gives the numbers of its own code, weights converted."""
 
 import json
 import zlib
@@ -13,11 +13,18 @@ from mtl3d.models.converters.survey import from_official
 from mtl3d.registry import MODELS
 
 GOLDEN = Path(__file__).parents[2] / 'data' / 'survey'
-TASKS = dict(
+NYUD = dict(
     semseg=dict(type='SemSegTask', num_classes=40),
     normals=dict(type='NormalsTask'),
     edge=dict(type='EdgeTask'),
     depth=dict(type='DepthTask'),
+)
+PASCAL = dict(
+    semseg=dict(type='SemSegTask', num_classes=21),
+    human_parts=dict(type='HumanPartsTask'),
+    saliency=dict(type='SaliencyTask', num_channels=1),
+    normals=dict(type='NormalsTask'),
+    edge=dict(type='EdgeTask'),
 )
 #: The survey's "HRNet-w18": timm's small v2 with bilinear up-sampling, raw branches of stage 4.
 HRNET18 = dict(
@@ -36,6 +43,8 @@ def fill(name: str, shape: list[int]) -> torch.Tensor:
     noise = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
     if name.endswith('running_var'):
         noise = 0.1 * abs(noise) + 1
+    elif name.endswith('.param'):
+        noise = 0.25 + 0.1 * noise
     elif len(shape) >= 2:
         noise *= 0.85 / np.sqrt(np.prod(shape[1:]))
     else:
@@ -43,48 +52,58 @@ def fill(name: str, shape: list[int]) -> torch.Tensor:
     return torch.from_numpy(noise.astype(np.float32))
 
 
-def build(decoder: str, **overrides):
+def build(decoder: str, tasks=NYUD, backbone=HRNET18, **overrides):
     return MODELS.build(
         dict(
             type='MultiTaskModel',
-            backbone=HRNET18,
+            backbone=backbone,
             decoder=dict(type=decoder, **overrides),
-            tasks=TASKS,
+            tasks=tasks,
         )
     ).eval()
 
 
-@pytest.mark.parametrize(
-    ('name', 'decoder'),
-    [
-        ('mti_net_nyud_hrnet_w18', 'MTINetDecoder'),
-        ('pad_net_nyud_hrnet_w18', 'PADNetDecoder'),
-        ('multi_task_baseline_nyud_hrnet_w18', 'SingleHeadsDecoder'),
-    ],
-)
-def test_converted_weights_give_the_published_outputs(name, decoder):
+def on_resnet18(encoder: str):
+    backbone = dict(type=encoder, model_name='resnet18')
+    return build('SingleHeadsDecoder', PASCAL, backbone, head=dict(type='ASPPHead'))
+
+
+MODELS_OF_THE_SURVEY = {
+    'mti_net_nyud_hrnet_w18': (lambda: build('MTINetDecoder'), 20),
+    'pad_net_nyud_hrnet_w18': (lambda: build('PADNetDecoder'), 8),
+    'multi_task_baseline_nyud_hrnet_w18': (
+        lambda: build('SingleHeadsDecoder', head=dict(type='HRNetHead')),
+        4,
+    ),
+    'cross_stitch_pascal_resnet18': (lambda: on_resnet18('CrossStitchEncoder'), 5),
+    'mtan_pascal_resnet18': (lambda: on_resnet18('MTANEncoder'), 5),
+}
+
+
+@pytest.mark.parametrize('name', MODELS_OF_THE_SURVEY)
+def test_converted_weights_give_the_published_outputs(name):
+    make_model, num_outputs = MODELS_OF_THE_SURVEY[name]
     shapes = json.loads((GOLDEN / f'{name}.json').read_text())
     weights, meta = from_official({key: fill(key, shape) for key, shape in shapes.items()})
-    assert meta['tasks'] == list(TASKS)
-    overrides = dict(head=dict(type='HRNetHead')) if decoder == 'SingleHeadsDecoder' else {}
-    model = build(decoder, **overrides)
+    model = make_model()
+    assert meta['tasks'] == list(model.tasks)
     model.load_state_dict(weights, strict=True)
-    image = np.random.default_rng(0).standard_normal((1, 3, 448, 576)).astype(np.float32)
+    size = (512, 512) if 'pascal' in name else (448, 576)
+    image = np.random.default_rng(0).standard_normal((1, 3, *size)).astype(np.float32)
     with torch.no_grad():
         output = model.decoder(model.extract_feat(torch.from_numpy(image)))
     golden = np.load(GOLDEN / f'{name}.npz')
-    compared = 0
-    for key in [key for key in golden.files if '|' not in key]:
+    keys = [key for key in golden.files if '|' not in key]
+    assert len(keys) == num_outputs
+    for key in keys:
         *auxiliary, task = key.split('/')
         if auxiliary:
             ours = output.auxiliary[auxiliary[0]][task]
         else:  # the original resizes its final outputs to the image
-            ours = interpolate(output.predictions[task], size=(448, 576), mode='bilinear')
+            ours = interpolate(output.predictions[task], size=size, mode='bilinear')
         stride = int(golden[f'{key}|stride'])
         error = np.abs(ours.numpy()[:, :, ::stride, ::stride] - golden[key]).max()
         assert error < 1e-5 * golden[f'{key}|max'], key
-        compared += 1
-    assert compared == {'MTINetDecoder': 20, 'PADNetDecoder': 8, 'SingleHeadsDecoder': 4}[decoder]
 
 
 @pytest.mark.parametrize(
@@ -121,3 +140,17 @@ def test_a_checkpoint_with_a_stray_weight_is_refused():
     weights['backbone.1.extra.weight'] = torch.empty(1)
     with pytest.raises(ValueError, match='backbone.1.extra.weight'):
         from_official(weights)
+
+
+@pytest.mark.parametrize(
+    ('encoder', 'count'),
+    [
+        ('CrossStitchEncoder', 79_525_921),
+        ('NDDREncoder', 88_318_561),
+        ('MTANEncoder', 36_613_425),
+    ],
+)
+def test_parameter_counts_of_the_encoders_are_the_published_ones(encoder, count):
+    with torch.device('meta'):
+        model = on_resnet18(encoder)
+    assert sum(parameter.numel() for parameter in model.parameters()) == count
