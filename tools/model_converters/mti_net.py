@@ -3,8 +3,9 @@
 
     python tools/model_converters/mti_net.py OFFICIAL_CKPT OUT
 
-MTI-Net, PAD-Net, MTAN, Cross-Stitch, NDDR-CNN and the hard-sharing baselines are told apart by their
-weights' names. Every tensor's old and new name is printed; an unknown or a missing one is an error.
+MTI-Net, PAD-Net, MTAN, Cross-Stitch, NDDR-CNN and the hard-sharing baselines are told apart by
+their weights' names. Every tensor's old and new name is printed; an unknown or a missing one is an
+error.
 """
 
 import argparse
