@@ -104,7 +104,7 @@ def _reference_matching(
     size = lefts.size + rights.size
     rows = np.repeat(np.arange(size), np.diff(indptr))
     is_true = costs == 0
-    weights = costs * float(_outlier_cost(radius))
+    weights = costs.astype(np.float64) * _outlier_cost(radius)
     weights[is_true] = _distance_cost(links, lefts[rows[is_true]], rights[columns[is_true]], width)
     graph = csr_array((weights + 1, columns, indptr), shape=(size, size))
     row, column = min_weight_full_bipartite_matching(graph)
