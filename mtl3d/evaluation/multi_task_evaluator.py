@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.structures import BaseDataElement
 
 from mtl3d.evaluation.metrics.base import FIELDS, PerImageMetric
 from mtl3d.evaluation.metrics.multi_task_delta import MultiTaskDelta
@@ -21,12 +22,22 @@ class MultiTaskEvaluator(Evaluator):
     """
 
     def __init__(self, *, metrics: Sequence[Mapping[str, Any] | BaseMetric | MultiTaskDelta]):
-        built = [METRICS.build(dict(m)) if isinstance(m, Mapping) else m for m in metrics]
-        self.deltas = [metric for metric in built if isinstance(metric, MultiTaskDelta)]
-        super().__init__([metric for metric in built if not isinstance(metric, MultiTaskDelta)])
+        super().__init__([METRICS.build(dict(m)) if isinstance(m, Mapping) else m for m in metrics])
+        self._single_tasks = Evaluator(
+            [metric for metric in self.metrics if not isinstance(metric, MultiTaskDelta)]
+        )
+
+    def process(self, data_samples: Sequence[BaseDataElement], data_batch: Any = None) -> None:
+        """Hand a batch to the metrics of single tasks.
+
+        Args:
+            data_samples: Samples with labels and predictions.
+            data_batch: Not used by our metrics.
+        """
+        self._single_tasks.process(data_samples, data_batch)
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Evaluate all metrics, then what depends on them.
+        """Evaluate the metrics of single tasks, then what depends on them.
 
         Args:
             size: Images of the data set.
@@ -37,9 +48,10 @@ class MultiTaskEvaluator(Evaluator):
         Raises:
             ValueError: Two metrics have one name, or Delta_m lacks a metric.
         """
-        results = super().evaluate(size)
-        for delta in self.deltas:
-            results.update(delta.compute(results))
+        results = self._single_tasks.evaluate(size)
+        for metric in self.metrics:
+            if isinstance(metric, MultiTaskDelta):
+                results.update(metric.compute(results, self.metrics))
         return results
 
 

@@ -9,6 +9,7 @@ from mmengine.evaluator import BaseMetric
 from rich.table import Table
 
 from mtl3d.evaluation.metrics.base import PerImageMetric
+from mtl3d.evaluation.metrics.multi_task_delta import MultiTaskDelta
 
 #: Metrics in percent; the unit of the others is in :data:`UNITS` or they have none.
 PERCENT = frozenset(
@@ -50,7 +51,9 @@ class Row:
     interval: tuple[float, float] | None = None
 
 
-def collect_rows(metrics: Iterable[BaseMetric], results: Mapping[str, float]) -> list[Row]:
+def collect_rows(
+    metrics: Iterable[BaseMetric | MultiTaskDelta], results: Mapping[str, float]
+) -> list[Row]:
     """Join the results of an evaluation with what the metrics know about them.
 
     A number of a further protocol that equals the first one's is left out, so that the table shows
@@ -67,7 +70,7 @@ def collect_rows(metrics: Iterable[BaseMetric], results: Mapping[str, float]) ->
     seen: set[str] = set()
     first: dict[tuple[str, str, str], float] = {}
     for metric in metrics:
-        if not isinstance(metric, PerImageMetric) or metric.summary is None:
+        if not isinstance(metric, PerImageMetric | MultiTaskDelta) or metric.summary is None:
             continue
         summary = metric.summary
         for name, value in summary.values.items():

@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,6 +64,8 @@ class PerImageMetric(BaseMetric):
     Attributes:
         summary: The last evaluation's :class:`MetricSummary`, on the main process; None before,
             and where no image had a label.
+        statistics: ``img_id`` -> statistics of the last evaluation, in canonical order, on the main
+            process; kept only for a bootstrap, else empty.
 
     Raises:
         ValueError: ``field``, ``protocol`` or ``bootstrap`` is not valid.
@@ -94,6 +96,7 @@ class PerImageMetric(BaseMetric):
         self.protocol = protocol
         self.bootstrap = bootstrap
         self.summary: MetricSummary | None = None
+        self.statistics: dict[Hashable, np.ndarray] = {}
 
     @property
     def task(self) -> str:
@@ -184,12 +187,12 @@ class PerImageMetric(BaseMetric):
             Metric -> value; empty where no image could be scored.
         """
         unique = dict(results)
-        ordered = [unique[key] for key in sorted(unique, key=str) if unique[key] is not None]
-        if not ordered:
-            self.summary = None
+        scored = {key: unique[key] for key in sorted(unique, key=str) if unique[key] is not None}
+        self.summary, self.statistics = None, scored if self.bootstrap else {}
+        if not scored:
             print_log(f'{self.task}: no image has both a label and a prediction', 'current')
             return {}
-        stats = np.stack(ordered)
+        stats = np.stack(list(scored.values()))
         values = self.summarize(stats)
         intervals = {}
         if self.bootstrap:
@@ -197,7 +200,7 @@ class PerImageMetric(BaseMetric):
                 stats, self.summarize, num_replicates=self.bootstrap, additive=self.additive
             )
         self.summary = MetricSummary(
-            self.task, self.field, self.protocol, len(ordered), values, intervals
+            self.task, self.field, self.protocol, len(scored), values, intervals
         )
         return values
 

@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mtl3d.evaluation.functional.bootstrap import draw_weights, percentile_interval, replicate
 from mtl3d.evaluation.functional.delta_m import LOWER_IS_BETTER, delta_m
+from mtl3d.evaluation.metrics.base import MetricSummary, PerImageMetric
 from mtl3d.registry import METRICS
 from mtl3d.utils.config import nearest
 
@@ -43,6 +47,9 @@ class MultiTaskDelta:
         suffix: Follows the task in the keys of the results to read, for instance ``.average``
             where :func:`metric_variants` named them so.
 
+    Attributes:
+        summary: The last Delta_m with its interval, on the main process; None without a bootstrap.
+
     Raises:
         ValueError: A preset, a task or a task's headline is unknown, or a number is not given.
     """
@@ -67,12 +74,17 @@ class MultiTaskDelta:
         self.prefix = prefix
         self.suffix = suffix
         self.dataset_meta: Mapping[str, Any] | None = None
+        self.summary: MetricSummary | None = None
 
-    def compute(self, results: Mapping[str, float]) -> dict[str, float]:
+    def compute(
+        self, results: Mapping[str, float], metrics: Sequence[Any] = ()
+    ) -> dict[str, float]:
         """Compare with the single-task numbers.
 
         Args:
             results: ``task/metric`` -> value of the other metrics.
+            metrics: The metrics themselves. Where all that count have kept statistics for a
+                bootstrap, :attr:`summary` tells the interval of Delta_m too.
 
         Returns:
             ``<prefix>/delta_m`` -> percent.
@@ -80,9 +92,48 @@ class MultiTaskDelta:
         Raises:
             ValueError: A metric is missing from the results.
         """
-        own = {_with_suffix(key, self.suffix): value for key, value in self.single_task.items()}
+        value = self._delta(results)
+        sources = {
+            metric.prefix: metric
+            for metric in metrics
+            if isinstance(metric, PerImageMetric) and metric.statistics
+        }
+        prefixes = {key.split('/')[0] for key in self._baseline}
+        self.summary = None
+        if prefixes <= set(sources):
+            self.summary = self._bootstrap(value, [sources[prefix] for prefix in sorted(prefixes)])
+        return {f'{self.prefix}/delta_m': value}
+
+    @property
+    def _baseline(self) -> dict[str, float]:
+        return {_with_suffix(key, self.suffix): value for key, value in self.single_task.items()}
+
+    def _delta(self, results: Mapping[str, float]) -> float:
         lower = {_with_suffix(key, self.suffix) for key in self.lower_is_better}
-        return {f'{self.prefix}/delta_m': delta_m(results, own, lower_is_better=lower)}
+        return delta_m(results, self._baseline, lower_is_better=lower)
+
+    def _bootstrap(self, value: float, metrics: Sequence[PerImageMetric]) -> MetricSummary:
+        """Draw images jointly for all tasks, as their scores on one image go together."""
+        images = sorted({key for metric in metrics for key in metric.statistics}, key=str)
+        column = {key: index for index, key in enumerate(images)}
+        num_replicates = min(metric.bootstrap for metric in metrics)
+        weights = draw_weights(len(images), num_replicates=num_replicates)
+        joint: list[dict[str, float]] = [{} for _ in weights]
+        for metric in metrics:
+            stats = np.stack(list(metric.statistics.values()))
+            own = weights[:, [column[key] for key in metric.statistics]]
+            scores = replicate(stats, own, metric.summarize, additive=metric.additive)
+            for merged, values in zip(joint, scores, strict=True):
+                merged.update({f'{metric.prefix}/{name}': v for name, v in values.items()})
+        interval = percentile_interval([self._delta(values) for values in joint])
+        return MetricSummary(
+            task=self.prefix,
+            field=metrics[0].field,
+            protocol='',
+            num_images=len(images),
+            values=dict(delta_m=value),
+            intervals=dict(delta_m=interval),
+        )
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Refuse to serve in a plain evaluator.

@@ -397,4 +397,4 @@ def test_bootstrap_interval_of_a_mean() -> None:
 )
 def test_bootstrap_errors(stats: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        bootstrap(stats, lambda s: {}, **options)
+        bootstrap(stats, lambda s: dict(total=float(s.sum())), **options)

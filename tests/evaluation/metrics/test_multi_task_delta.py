@@ -8,7 +8,7 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 
-from mtl3d.evaluation import MultiTaskEvaluator, metric_variants
+from mtl3d.evaluation import MultiTaskEvaluator, collect_rows, metric_variants
 from mtl3d.evaluation.metrics import DepthMetric, MultiTaskDelta, SemSegMetric
 from mtl3d.evaluation.metrics.multi_task_delta import BASELINES, load_single_task, preset_names
 from mtl3d.registry import EVALUATOR
@@ -48,6 +48,59 @@ def test_variants_score_every_output_with_its_own_delta() -> None:
     # mIoU 25 against 80 is -68.75 %, rmse unchanged.
     assert results['multi_task.regularizer/delta_m'] == pytest.approx(-68.75 / 2)
     assert results['semseg.regularizer.clean/mIoU'] == 25.0
+
+
+def _noisy_samples(count: int) -> list[MultiTaskDataSample]:
+    samples = []
+    for i in range(count):
+        error = torch.rand(1).item()
+        gt = PixelData(depth=torch.ones(1, 2, 2), albedo=torch.ones(1, 2, 2))
+        pred = PixelData(depth=torch.full((1, 2, 2), 1 + error))
+        pred.semseg = torch.full((1, 2, 2), int(error > 0.5))
+        gt.semseg = torch.zeros(1, 2, 2, dtype=torch.int64)
+        samples.append(MultiTaskDataSample(gt=gt, pred=pred, metainfo=dict(img_id=i)))
+    del samples[0].gt.depth
+    return samples
+
+
+def test_interval_of_delta_m_draws_images_jointly() -> None:
+    metrics = [
+        dict(type='SemSegMetric', num_classes=2, protocol='clean', bootstrap=300),
+        dict(type='DepthMetric', bootstrap=300),
+        dict(type='MultiTaskDelta', single_task=dict(semseg=50.0, depth=0.5)),
+    ]
+    samples = _noisy_samples(30)
+    intervals = []
+    for order in (samples, samples[::-1]):
+        evaluator = MultiTaskEvaluator(metrics=metrics)
+        evaluator.process(order)
+        results = evaluator.evaluate(30)
+        rows = collect_rows(evaluator.metrics, results)
+        assert [row.key for row in rows].count('multi_task/delta_m') == 1
+        assert rows[-1].num_images == 30 and rows[-1].value == results['multi_task/delta_m']
+        intervals.append(rows[-1].interval)
+    assert intervals[0] == intervals[1]
+    low, high = intervals[0]
+    assert low < results['multi_task/delta_m'] < high
+
+    # A large error on an image is bad for both tasks: jointly drawn, they vary together, so the
+    # interval is wider than if each task had drawn images of its own.
+    semseg, depth = evaluator.metrics[0].summary, evaluator.metrics[1].summary
+    alone = [
+        (semseg.intervals['mIoU'][1] - semseg.intervals['mIoU'][0]) / 50,
+        (depth.intervals['rmse'][1] - depth.intervals['rmse'][0]) / 0.5,
+    ]
+    assert high - low > 1.1 * 100 / 2 * (alone[0] ** 2 + alone[1] ** 2) ** 0.5
+
+
+def test_no_interval_where_a_metric_has_none() -> None:
+    delta = MultiTaskDelta(single_task=dict(semseg=80.0, depth=1.0))
+    evaluator = MultiTaskEvaluator(
+        metrics=[SemSegMetric(num_classes=2, bootstrap=10), DepthMetric(), delta]
+    )
+    evaluator.process([_sample()])
+    evaluator.evaluate(1)
+    assert delta.summary is None
 
 
 def test_missing_metric_is_named() -> None:
