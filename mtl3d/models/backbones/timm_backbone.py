@@ -155,7 +155,7 @@ class TimmBackbone(nn.Module):
         indices = [block - 1 for block in self.out_blocks or ()]
         tokens, maps = self.model.forward_intermediates(inputs, indices=indices)
         last = tokens[:, self.model.num_prefix_tokens :].transpose(1, 2)
-        return (*maps, last.reshape(maps[0].shape))
+        return (*maps, last.reshape(maps[0].shape).contiguous())
 
 
 def checked_blocks(blocks: tuple[int, ...], model: Any) -> tuple[int, ...]:
@@ -204,8 +204,11 @@ def create_timm_model(model_name: str, pretrained: bool | str, arguments: Mappin
         return timm.create_model(
             model_name, pretrained=True, pretrained_cfg_overlay=dict(state_dict=state), **arguments
         )
-    except RuntimeError as error:  # a shape differs
-        raise ValueError(f'pretrained={pretrained!r} does not fit {model_name}: {error}') from error
+    except RuntimeError as error:
+        first_mismatch = ' '.join(str(error).split('\n\t')[:2])
+        raise ValueError(
+            f'pretrained={pretrained!r} does not fit {model_name}: {first_mismatch}'
+        ) from error
 
 
 def build_skeleton(model_name: str, arguments: Mapping[str, Any]) -> Any:
@@ -213,7 +216,7 @@ def build_skeleton(model_name: str, arguments: Mapping[str, Any]) -> Any:
     try:
         with torch.device('meta'):
             return inner_model(timm.create_model(model_name, pretrained=False, **arguments))
-    except TypeError as error:
+    except (TypeError, AssertionError) as error:
         raise ValueError(
             f'{model_name} cannot be built with {dict(arguments)}: {error}. Models without '
             'position embeddings take images of any size: leave img_size at None for them.'
