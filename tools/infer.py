@@ -23,10 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--batch-size', type=int, default=1, help='images per forward pass')
     parser.add_argument('--device', help='default: the first GPU, or the CPU')
     parser.add_argument(
-        '--depth-format',
-        choices=('png', 'npy'),
-        default='png',
-        help='png: 16 bit, millimetres; npy: float32, metres',
+        '--storage', choices=('png', 'npy'), default='png', help='pictures, or float32 arrays'
     )
     add_common_arguments(parser)
     args = parser.parse_args(argv)
@@ -39,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         batch_size=args.batch_size,
         outputs=args.outputs,
         out_dir=args.out_dir,
-        depth_format=args.depth_format,
+        storage=args.storage,
     )
     count = sum(1 for _ in samples)
     print(f'{count} images: see {args.out_dir}/panels and {args.out_dir}/heads')

@@ -44,7 +44,7 @@ def evaluate_predictions(
     evaluator.dataset_meta = dataset.metainfo
     for index in track(range(len(dataset)), 'scoring', disable=not show_progress):
         sample = dataset[index]['data_samples']
-        sample.pred = read_predictions(folder, sample.img_id)
+        sample.pred = read_predictions(folder, sample.img_id, stored=True)
         evaluator.process(data_samples=[sample], data_batch=None)
     return evaluator.evaluate(len(dataset)), evaluator
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from rich.progress import Progress
 
 from mtl3d.apis.inference import ImageLike, inference_model, init_model
-from mtl3d.evaluation.predictions import DepthFormat, write_outputs
+from mtl3d.evaluation.predictions import Storage, write_outputs
 from mtl3d.models.multi_task_model import Outputs
 from mtl3d.structures import MultiTaskDataSample
 from mtl3d.utils.image_io import IMAGE_SUFFIXES, read_picture, write_png
@@ -50,7 +50,7 @@ class MultiTaskInferencer:
         batch_size: int = 1,
         outputs: Outputs | None = None,
         out_dir: str | Path | None = None,
-        depth_format: DepthFormat = 'png',
+        storage: Storage = 'png',
         show_progress: bool = True,
     ) -> list[MultiTaskDataSample]:
         """Predict every task of all images; the arguments are those of :meth:`stream`.
@@ -64,7 +64,7 @@ class MultiTaskInferencer:
                 batch_size=batch_size,
                 outputs=outputs,
                 out_dir=out_dir,
-                depth_format=depth_format,
+                storage=storage,
                 show_progress=show_progress,
             )
         )
@@ -76,7 +76,7 @@ class MultiTaskInferencer:
         batch_size: int = 1,
         outputs: Outputs | None = None,
         out_dir: str | Path | None = None,
-        depth_format: DepthFormat = 'png',
+        storage: Storage = 'png',
         show_progress: bool = True,
     ) -> Iterator[MultiTaskDataSample]:
         """Predict every task of all images one after the other, for more than fit into memory.
@@ -88,7 +88,7 @@ class MultiTaskInferencer:
             outputs: As for ``MultiTaskModel.predict``.
             out_dir: Write ``panels/<img_id>.png`` and ``heads/<task>/<img_id>.png`` (of other
                 outputs beside it), see :func:`mtl3d.evaluation.predictions.write_predictions`.
-            depth_format: Of the depth file; ``png`` is 16 bit in millimetres.
+            storage: ``png`` or the lossless ``npy``.
             show_progress: Draw a progress bar.
 
         Yields:
@@ -115,7 +115,7 @@ class MultiTaskInferencer:
                     sample.set_metainfo(dict(img_id=ids[start + offset], img_path=path))
                     sample = sample.cpu()
                     if out_dir is not None:
-                        self._save(batch[offset], sample, Path(out_dir), depth_format)
+                        self._save(batch[offset], sample, Path(out_dir), storage)
                     progress.advance(bar)
                     yield sample
 
@@ -124,9 +124,9 @@ class MultiTaskInferencer:
         image: np.ndarray,
         sample: MultiTaskDataSample,
         folder: Path,
-        depth_format: DepthFormat,
+        storage: Storage,
     ) -> None:
-        write_outputs(sample, folder, depth_format=depth_format)
+        write_outputs(sample, folder, storage=storage)
         name = sample.get('img_id')
         panel = draw_panel(
             image, sample_rows(sample), metainfo=self.model.dataset_meta, caption=name

@@ -1,14 +1,14 @@
 """Predictions on disk, in the file formats by which the published methods were scored.
 
-====================  =============================================================================
-``<task>/<id>.png``   semseg, human_parts: class ids, 8 bit
-``<task>/<id>.png``   edge, saliency: ``255 p`` truncated to 8 bit (SEISM's exchange format)
-``<task>/<id>.png``   normals: ``255 (n + 1) / 2`` truncated to 8 bit, RGB
-``<task>/<id>.npy``   depth: float32 metres, lossless; or ``.png``, 16 bit, millimetres
-====================  =============================================================================
+Class ids are always 8-bit PNG files ``<task>/<img_id>.png``. Everything else has two formats:
 
-Truncation and the 8-bit normals belong to the published protocols; scores that are defined without
-this rounding may change in the fourth digit when they are computed from files.
+============== ================================================= ==================
+task           ``png``, the exchange format                      ``npy``, lossless
+============== ================================================= ==================
+edge, saliency ``255 p`` truncated to 8 bit (as SEISM reads it)  float32 in [0, 1]
+normals        ``255 (n + 1) / 2`` truncated to 8 bit, RGB       float32
+depth          millimetres, 16 bit, at most 65.535 m             float32, metres
+============== ================================================= ==================
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from torch import Tensor
 from mtl3d.structures import LABEL_SPECS, LabelSpec, MultiTaskDataSample
 from mtl3d.utils.image_io import read_stored, write_png
 
-DepthFormat = Literal['npy', 'png']
+Storage = Literal['png', 'npy']
 MAX_MILLIMETRES = 65535
 SUFFIXES = ('.npy', '.png')
 
@@ -32,14 +32,14 @@ OUTPUT_FOLDERS = {'heads': 'pred', 'regularizer': 'pred_regularizer', 'average':
 
 
 def write_outputs(
-    sample: MultiTaskDataSample, folder: str | Path, *, depth_format: DepthFormat = 'npy'
+    sample: MultiTaskDataSample, folder: str | Path, *, storage: Storage = 'png'
 ) -> None:
     """Write everything that was predicted of one image.
 
     Args:
         sample: With ``img_id`` and ``pred``, and perhaps ``pred_regularizer`` and ``pred_average``.
         folder: Files go to ``<folder>/heads/<task>/``, ``regularizer/`` and ``average/``.
-        depth_format: See :func:`write_predictions`.
+        storage: See :func:`write_predictions`.
 
     Raises:
         ValueError: See :func:`write_predictions`.
@@ -47,7 +47,7 @@ def write_outputs(
     """
     for name, field in OUTPUT_FOLDERS.items():
         if field in sample:
-            write_predictions(sample, Path(folder) / name, field=field, depth_format=depth_format)
+            write_predictions(sample, Path(folder) / name, field=field, storage=storage)
 
 
 def write_predictions(
@@ -55,7 +55,7 @@ def write_predictions(
     folder: str | Path,
     *,
     field: str = 'pred',
-    depth_format: DepthFormat = 'npy',
+    storage: Storage = 'png',
 ) -> list[Path]:
     """Write one image's predictions, one file per task.
 
@@ -63,43 +63,44 @@ def write_predictions(
         sample: With ``img_id`` and predictions.
         folder: Files go to ``<folder>/<task>/<img_id>.png`` or ``.npy``; older ones are replaced.
         field: Which predictions: ``pred``, ``pred_regularizer`` or ``pred_average``.
-        depth_format: ``npy``, float32 metres, or ``png``, 16-bit millimetres (at most 65.535 m),
-            which rounds.
+        storage: ``png``, the exchange format, which rounds, or ``npy``, which does not.
 
     Returns:
         The files, in the order of the tasks.
 
     Raises:
         ValueError: The sample lacks ``img_id`` or the field, the id is not a relative path, or
-            ``depth_format`` is unknown.
+            ``storage`` is unknown.
         OSError: A file could not be written.
     """
-    if depth_format not in ('npy', 'png'):
-        raise ValueError(f"depth_format='{depth_format}': valid are 'npy', 'png'")
+    if storage not in ('png', 'npy'):
+        raise ValueError(f"storage='{storage}': valid are 'png', 'npy'")
     if 'img_id' not in sample or field not in sample:
         raise ValueError(f"the sample has no '{'img_id' if field in sample else field}'")
     paths = []
     for task, prediction in sample.get(field).items():
         array = prediction.detach().cpu().numpy()
         spec = LABEL_SPECS[task]
-        lossless = spec.kind == 'continuous' and not spec.is_direction
-        if lossless and (depth_format == 'npy' or not spec.is_distance):
+        if spec.kind == 'class' or (storage == 'png' and has_exchange_format(spec)):
+            path = prediction_path(folder, task, sample.get('img_id'), '.png')
+            write_png(path, encode(array, spec))
+        else:
             path = prediction_path(folder, task, sample.get('img_id'), '.npy')
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, array.astype(np.float32))
-        else:
-            path = prediction_path(folder, task, sample.get('img_id'), '.png')
-            write_png(path, encode(array, spec))
         paths.append(path)
     return paths
 
 
-def read_predictions(folder: str | Path, img_id: str) -> PixelData:
+def read_predictions(folder: str | Path, img_id: str, *, stored: bool = False) -> PixelData:
     """Read back what :func:`write_predictions` wrote.
 
     Args:
         folder: The folder that holds one sub-folder per task.
         img_id: The image.
+        stored: Leave the 8 bits of normals, edge and saliency as they are, uint8; the metrics know
+            how each protocol reads them. Otherwise they become float32 in the layout of a
+            prediction.
 
     Returns:
         One ``(c, H, W)`` field per task that has a file for this image.
@@ -116,7 +117,7 @@ def read_predictions(folder: str | Path, img_id: str) -> PixelData:
         for suffix in SUFFIXES:
             path = prediction_path(folder, task, img_id, suffix)
             if path.is_file():
-                fields[task] = _read(path, spec)
+                fields[task] = _read(path, spec, stored)
                 break
     sizes = {task: tuple(field.shape[-2:]) for task, field in fields.items()}
     if len(set(sizes.values())) > 1:
@@ -162,6 +163,11 @@ def prediction_path(folder: str | Path, task: str, img_id: str, suffix: str) -> 
     return Path(folder) / task / relative
 
 
+def has_exchange_format(spec: LabelSpec) -> bool:
+    """Tell whether a task's predictions can be stored as PNG; a project's own may not."""
+    return spec.kind != 'continuous' or spec.is_direction or spec.is_distance
+
+
 def encode(prediction: np.ndarray, spec: LabelSpec) -> np.ndarray:
     """Turn a prediction into the pixels of its PNG file.
 
@@ -193,7 +199,7 @@ def decode(pixels: np.ndarray, spec: LabelSpec) -> np.ndarray:
     return pixels[None].astype(np.float32) / 1000
 
 
-def _read(path: Path, spec: LabelSpec) -> Tensor:
+def _read(path: Path, spec: LabelSpec, stored: bool) -> Tensor:
     if path.suffix == '.npy':
         array = np.load(path, allow_pickle=False)
         good = array.ndim == 3 and len(array) == spec.channels and array.dtype == np.float32
@@ -201,7 +207,10 @@ def _read(path: Path, spec: LabelSpec) -> Tensor:
         array = read_stored(path)
         good = array.dtype == (np.uint16 if spec.is_distance else np.uint8)
         good = good and array.ndim == (3 if spec.is_direction else 2)
-        array = decode(array, spec) if good else array
+        if good and stored and array.dtype == np.uint8 and spec.kind != 'class':
+            array = array.transpose(2, 0, 1) if spec.is_direction else array[None]
+        elif good:
+            array = decode(array, spec)
     if not good:
         raise ValueError(f'{path}: {array.shape} {array.dtype} is not the format of this task')
-    return torch.from_numpy(array)
+    return torch.from_numpy(np.ascontiguousarray(array))

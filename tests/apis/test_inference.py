@@ -1,7 +1,5 @@
 """Inference: any image, at its own size, with the checkpoint that was meant."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +10,13 @@ from PIL import Image
 from toy import ToyBackbone, toy_model_cfg
 
 from mtl3d.apis import MultiTaskInferencer, inference_model, init_model
+from mtl3d.apis.command_line import run_tool
 from mtl3d.apis.inference import prepare_image, resize_to_fit
 from mtl3d.apis.multi_task_inferencer import list_images
 from mtl3d.evaluation.predictions import read_predictions
 from mtl3d.registry import MODELS
 from mtl3d.utils.image_io import read_stored, write_png
+from tools import browse_dataset, evaluate_predictions, infer, plot_curves
 
 SIZE = (32, 48)
 
@@ -249,11 +249,16 @@ def test_images_of_a_folder_come_by_name(tmp_path):
     assert [path.name for path in list_images(tmp_path)] == ['a.png', 'b.JPG']
 
 
-def test_the_tool_says_one_line_on_a_wrong_path(tmp_path):
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, root / 'tools/infer.py', 'absent.py', 'absent.pth', 'x.png', tmp_path],
-        capture_output=True, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode != 0 and 'absent.py' in done.stderr
-    assert 'Traceback' not in done.stderr and len(done.stderr.strip().splitlines()) == 1
+@pytest.mark.parametrize(
+    ('main', 'arguments', 'named'),
+    [
+        (infer.main, ['absent.py', 'absent.pth', 'x.png', 'out'], 'absent.py'),
+        (evaluate_predictions.main, ['absent.py', 'out'], 'absent.py'),
+        (browse_dataset.main, ['absent.py', '--out-dir', 'out'], 'absent.py'),
+        (plot_curves.main, ['absent'], 'absent'),
+    ],
+)
+def test_the_tools_say_one_line_on_a_wrong_path(main, arguments, named, tmp_path, capsys):
+    assert run_tool(main, arguments) != 0
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and named in lines[0]

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mtl3d.evaluation.predictions import DepthFormat, write_outputs
+from mtl3d.evaluation.predictions import Storage, write_outputs
 from mtl3d.registry import HOOKS
 from mtl3d.structures import MultiTaskDataSample
 
@@ -18,14 +18,14 @@ class PredictionWriterHook(Hook):
     Every process writes its own images. ``tools/evaluate_predictions.py`` scores the folder again.
 
     Args:
-        out_dir: Files go to ``<out_dir>/heads/<task>/<img_id>.png``; those of the other outputs
+        out_dir: Files go to ``<out_dir>/heads/<task>/``; those of the other outputs
             that were asked for to ``regularizer/`` and ``average/``.
-        depth_format: ``npy``, float32 metres, or ``png``, 16-bit millimetres.
+        storage: ``png``, the exchange format, which rounds, or ``npy``, which does not.
     """
 
-    def __init__(self, *, out_dir: str, depth_format: DepthFormat = 'npy') -> None:
+    def __init__(self, *, out_dir: str, storage: Storage = 'png') -> None:
         self.out_dir = Path(out_dir)
-        self.depth_format: DepthFormat = depth_format
+        self.storage: Storage = storage
 
     def after_test_iter(
         self,
@@ -36,4 +36,4 @@ class PredictionWriterHook(Hook):
     ) -> None:
         """Write the predictions of one batch."""
         for sample in outputs or ():
-            write_outputs(sample, self.out_dir, depth_format=self.depth_format)
+            write_outputs(sample, self.out_dir, storage=self.storage)

@@ -1,0 +1,39 @@
+"""A page in the browser: drop an image, see every task. ``demo/app.py CONFIG CHECKPOINT``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from mtl3d.apis.command_line import add_common_arguments, run_tool
+from mtl3d.apis.inference import inference_model, init_model
+from mtl3d.visualization.panel import draw_panel, sample_rows
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Load the model and serve the page on this machine."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file of the model')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('--device', default='cpu')
+    add_common_arguments(parser)
+    args = parser.parse_args(argv)
+    model = init_model(args.config, args.checkpoint, args.device, args.cfg_options)
+
+    def predict(image: np.ndarray) -> np.ndarray:
+        sample = inference_model(model, image)
+        return draw_panel(image, sample_rows(sample), metainfo=model.dataset_meta)
+
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError("the demo needs gradio: pip install 'mtl3d[optional]'") from error
+    gradio.Interface(predict, gradio.Image(), gradio.Image(), title='mtl3d').launch()
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
