@@ -97,11 +97,13 @@ def person(rng: Generator, pose: Pose, hip_height: float | None = None) -> Item:
         ('torso', shirt, ellipsoid((0.2, 0.115, 0.17), (0, 0, 0.36), 0.35)),
         ('head', skin, capsule((0, 0, 0.5), (0, -0.01, 0.6), 0.055, 0.05)),
         ('head', skin, ellipsoid((0.088, 0.1, 0.125), (0, -0.015, 0.7))),
-        ('head', skin, ellipsoid((0.016, 0.025, 0.02), (0, -0.115, 0.69))),
+        ('head', skin, ellipsoid((0.016, 0.025, 0.02), (0, -0.115, 0.69), rings=8)),
         ('head', hair, ellipsoid((0.097, 0.105, 0.115), (0, 0.012, 0.735))),
     ]
     for side in (-1, 1):
-        parts.append(('head', eye, ellipsoid((0.014, 0.01, 0.012), (side * 0.035, -0.105, 0.715))))
+        parts.append(
+            ('head', eye, ellipsoid((0.014, 0.01, 0.012), (side * 0.035, -0.105, 0.715), rings=6))
+        )
         index = 0 if side == -1 else 1
         shoulder = np.array([side * 0.2, 0, 0.45])
         elbow = shoulder + 0.28 * direction(pose.upper_arms[index], side)

@@ -137,7 +137,7 @@ def cabinet(rng: Generator, width: float, depth: float, height: float) -> Item:
         for j in range(rows):
             x, z = (i + 0.5) * w - width / 2, 0.06 + (j + 0.5) * h
             door = box((w - 0.03, 0.03, h - 0.03), (x, -depth / 2 - 0.01, z))
-            handle = ellipsoid((0.018, 0.025, 0.018), (x + w * 0.36, -depth / 2 - 0.04, z))
+            handle = ellipsoid((0.018, 0.025, 0.018), (x + w * 0.36, -depth / 2 - 0.04, z), rings=6)
             solids += [Solid(door, front, 'cabinet'), Solid(handle, knob, 'cabinet')]
     return Item(solids, top=height)
 
@@ -243,7 +243,7 @@ def plant(rng: Generator, height: float) -> Item:
     ]
     for i in range(16):
         angle, rise = i * 2.4, rng.uniform(0.15, 1.1)
-        leaf = ellipsoid((height * 0.19, height * 0.07, 0.012), (height * 0.19, 0, 0))
+        leaf = ellipsoid((height * 0.19, height * 0.07, 0.012), (height * 0.19, 0, 0), rings=6)
         c, s, cr, sr = np.cos(angle), np.sin(angle), np.cos(rise), np.sin(rise)
         turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         lift = np.array([[cr, 0, -sr], [0, 1, 0], [sr, 0, cr]])

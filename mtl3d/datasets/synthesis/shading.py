@@ -10,7 +10,7 @@ from mtl3d.datasets.synthesis.scene import Light
 
 Array = NDArray[np.float64]
 
-AMBIENT_RAYS = 4  # per sub-pixel
+AMBIENT_RAYS = 3  # per sub-pixel
 AMBIENT_REACH = 1.0  # metres
 AMBIENT_FROM_ABOVE = np.array([0.30, 0.30, 0.31])
 AMBIENT_FROM_BELOW = np.array([0.27, 0.25, 0.22])  # light that the floor sends back
@@ -33,7 +33,8 @@ def sequence(start: int, count: int, shift: Array) -> Array:
     steps = np.arange(start, start + count)[:, None] * np.array(
         [0.7548776662466927, 0.5698402909980532]
     )
-    return (steps[:, None] + shift) % 1.0
+    points = steps[:, None] + shift
+    return points - np.floor(points)
 
 
 def direct_light(

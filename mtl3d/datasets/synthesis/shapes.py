@@ -94,18 +94,21 @@ def cylinder(
     return mesh.moved(np.eye(3), base)
 
 
-def ellipsoid(radii: ArrayLike, center: ArrayLike = (0, 0, 0), squareness: float = 0.0) -> Mesh:
+def ellipsoid(
+    radii: ArrayLike, center: ArrayLike = (0, 0, 0), squareness: float = 0.0, rings: int = 14
+) -> Mesh:
     """Make an ellipsoid, or a cushion between an ellipsoid and a box (a superellipsoid).
 
     Args:
         radii: Half extents along x, y, z.
         center: Its middle.
         squareness: 0 for an ellipsoid; towards 1 for a box with ever sharper edges.
+        rings: Number of steps from pole to pole; fewer for small things.
     """
-    polar = np.linspace(-np.pi / 2, np.pi / 2, 15)
+    polar = np.linspace(-np.pi / 2, np.pi / 2, rings + 1)
     circle = np.stack([np.cos(polar), np.sin(polar)], axis=1)
     circle[[0, -1], 0] = 0
-    unit = revolve(circle, circle, segments=24).corners
+    unit = revolve(circle, circle, segments=4 * (rings // 2 - 1)).corners
     radii = np.asarray(radii, dtype=np.float64)
     power = 1 - squareness
     corners = np.sign(unit) * np.abs(unit) ** power

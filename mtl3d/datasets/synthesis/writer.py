@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -99,6 +100,7 @@ def write_synth_rooms(root: Path, spec: SynthRoomsSpec, *, workers: int = 1) -> 
         ValueError: ``workers`` < 1, or the folder holds something else than this data set.
         OSError: The folder cannot be written to, or the disk is full.
         BlockingIOError: Another process is making this data set.
+        ChildProcessError: A worker process died.
     """
     if workers < 1:
         raise ValueError(f'workers={workers} is below 1')
@@ -137,6 +139,11 @@ def _run(root: Path, spec: SynthRoomsSpec, todo: list[int], workers: int) -> Ite
             for future in done:
                 future.result()
                 yield waiting.pop(future)
+    except BrokenProcessPool as error:
+        raise ChildProcessError(
+            f'a worker process died, perhaps for lack of memory (workers={workers}); the same '
+            'command with fewer workers continues'
+        ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
