@@ -30,7 +30,9 @@ class ToyDataset(Dataset):
         nan_depth: Index of an image whose depth label is NaN.
     """
 
-    metainfo: dict[str, Any] = dict(classes=('a', 'b'), palette=np.zeros((2, 3), dtype=np.uint8))
+    metainfo: dict[str, Any] = dict(
+        classes=dict(semseg=tuple('abcde')), palette=dict(semseg=np.zeros((5, 3), dtype=np.uint8))
+    )
 
     def __init__(
         self, *, length: int = 10, augment: bool = False, nan_depth: int | None = None

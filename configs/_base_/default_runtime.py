@@ -12,7 +12,7 @@ default_hooks = dict(
         rule='greater',
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    sync_buffers=dict(type='SyncBuffersHook'),
+    sync_statistics=dict(type='SyncStatisticsHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'),
     random_state=dict(type='RandomStateHook'),
     results_table=dict(type='ResultsTableHook'),

@@ -50,7 +50,9 @@ def test_resume_is_bit_exact(tmp_path, options, tail, stop):
 
     # A run that was killed after `stop` iterations is the uninterrupted one without what came
     # later. Checkpoints up to there are kept for that.
-    train(toy_cfg(tmp_path / 'part', {**options, 'default_hooks.checkpoint.max_keep_ckpts': 4}, tail))
+    train(
+        toy_cfg(tmp_path / 'part', {**options, 'default_hooks.checkpoint.max_keep_ckpts': 4}, tail)
+    )
     part = tmp_path / 'part' / 'work'
     for later in range(stop + 2, 9, 2):
         (part / f'iter_{later}.pth').unlink()

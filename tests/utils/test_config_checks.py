@@ -1,7 +1,7 @@
 """Checks of a whole config: the message names the path of the bad key and the nearest valid one."""
 
 import pytest
-import toy_run  # noqa: F401: registers ToyDataset
+import toy_run  # noqa: F401  registers ToyDataset
 from mmengine.config import Config
 from toy import toy_model_cfg
 
@@ -24,7 +24,7 @@ def valid() -> Config:
                 optimizer=dict(type='Adam', lr=1e-3),
             ),
             param_scheduler=[dict(type='PolyLR', end=10, by_epoch=False)],
-            custom_hooks=[dict(type='EMAHook', momentum=0.1, priority='LOW')],
+            custom_hooks=[dict(type='CompileHook', targets=['decoder'], priority='LOW')],
             val_evaluator=[dict(type='SemSegMetric', num_classes=5)],
             launcher='none',
             max_iters=10,
@@ -53,7 +53,7 @@ def test_a_valid_config_passes():
             r"^train_dataloader\.dataset: ToyDataset.*'lenght'.*'length'",
         ),
         ({'optim_wrapper.optimizer.weight_decy': 1}, r"^optim_wrapper\.optimizer.*'weight_decay'"),
-        ({'custom_hooks.0.momentun': 1}, r"^custom_hooks\.0: .*'momentun'"),
+        ({'custom_hooks.0.target': 1}, r"^custom_hooks\.0: CompileHook.*'target'.*'targets'"),
         ({'param_scheduler.0.powr': 1}, r"^param_scheduler\.0: PolyLR.*'powr'.*'power'"),
         ({'val_evaluator.0.num_clases': 1}, r"^val_evaluator\.0: .*'num_classes'"),
         ({'model.tasks.semsegg': dict(type='SemSegTask', num_classes=2)}, r"'semsegg'.*'semseg'"),

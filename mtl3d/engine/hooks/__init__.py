@@ -8,6 +8,7 @@ from mtl3d.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from mtl3d.engine.hooks.prediction_writer_hook import PredictionWriterHook
 from mtl3d.engine.hooks.random_state_hook import RandomStateHook
 from mtl3d.engine.hooks.results_table_hook import ResultsTableHook
+from mtl3d.engine.hooks.sync_statistics_hook import SyncStatisticsHook
 
 __all__ = [
     'ActivationCheckpointingHook',
@@ -18,4 +19,5 @@ __all__ = [
     'PredictionWriterHook',
     'RandomStateHook',
     'ResultsTableHook',
+    'SyncStatisticsHook',
 ]
