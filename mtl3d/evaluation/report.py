@@ -19,7 +19,7 @@ PERCENT = frozenset(
     }
 )  # fmt: skip
 UNITS = {
-    'depth': {'rmse': 'm', 'rmse_image': 'm', 'sq_rel': 'm'},
+    'depth': {'rmse': 'm', 'rmse_image': 'm', 'mae': 'm', 'sq_rel': 'm'},
     'normals': {'mean': 'deg', 'median': 'deg', 'rmse': 'deg'},
 }
 

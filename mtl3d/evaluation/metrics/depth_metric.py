@@ -11,7 +11,7 @@ from mtl3d.registry import METRICS
 class DepthMetric(PerImageMetric):
     """Metric depth: ``depth/rmse`` in metres over all measured pixels of the data set, and more.
 
-    Also ``rmse_image`` (mean of the images' RMSE), ``abs_rel``, ``sq_rel``, ``log_rmse`` and
+    Also ``rmse_image`` (mean of the images' RMSE), ``mae``, ``abs_rel``, ``sq_rel``, ``log_rmse`` and
     ``delta1`` to ``delta3`` in percent. No cap, no crop, no alignment of scale. See
     :mod:`mtl3d.evaluation.functional.depth` for the definitions; the protocols differ in the
     lower bound of predictions only. The arguments are those of :class:`PerImageMetric`.
@@ -20,7 +20,7 @@ class DepthMetric(PerImageMetric):
     default_prefix = 'depth'
 
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
-        """Sum the errors: ``(10,)``; see :class:`PerImageMetric`."""
+        """Sum the errors: ``(11,)``; see :class:`PerImageMetric`."""
         return depth.image_statistics(pred, gt, protocol=self.protocol)
 
     def summarize(self, stats: np.ndarray) -> dict[str, float]:

@@ -128,6 +128,7 @@ def test_depth_by_hand() -> None:
     gt, pred = np.array([2.0, 4.0, 0.0, np.nan]), np.array([3.0, 4.4, 9.0, 1.0])
     scores = depth.summarize(depth.image_statistics(pred, gt)[None])
     assert scores['rmse'] == pytest.approx(np.sqrt((1 + 0.16) / 2))
+    assert scores['mae'] == pytest.approx((1 + 0.4) / 2)
     assert scores['abs_rel'] == pytest.approx((0.5 + 0.1) / 2)
     assert scores['sq_rel'] == pytest.approx((0.5 + 0.04) / 2)
     assert scores['log_rmse'] == pytest.approx(np.sqrt((np.log(1.5) ** 2 + np.log(1.1) ** 2) / 2))

@@ -74,7 +74,7 @@ def test_batches_order_and_duplicates_change_no_digit(protocol: str) -> None:
     random.Random(1).shuffle(shuffled)
     assert _evaluate([[s] for s in shuffled], protocol=protocol) == expected
     assert _evaluate([shuffled[:4], shuffled[4:]], protocol=protocol) == expected
-    assert len(expected) == 3 + 3 + 8 + 6 + 2
+    assert len(expected) == 3 + 3 + 9 + 6 + 2
 
 
 def _rank(rank: int, init: str, expected: dict[str, float]) -> None:
