@@ -22,16 +22,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--device', default='cpu')
     add_common_arguments(parser)
     args = parser.parse_args(argv)
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError("the demo needs gradio: pip install 'mtl3d[optional]'") from error
     model = init_model(args.config, args.checkpoint, args.device, args.cfg_options)
 
     def predict(image: np.ndarray) -> np.ndarray:
         sample = inference_model(model, image)
         return draw_panel(image, sample_rows(sample), metainfo=model.dataset_meta)
 
-    try:
-        import gradio
-    except ImportError as error:
-        raise ImportError("the demo needs gradio: pip install 'mtl3d[optional]'") from error
     gradio.Interface(predict, gradio.Image(), gradio.Image(), title='mtl3d').launch()
 
 
