@@ -26,7 +26,7 @@ def warn_once(message: str) -> None:
 
 
 def read_rgb(path: str | Path) -> NDArray[np.uint8]:
-    """Read a picture as ``(H, W, 3)`` uint8 RGB.
+    """Read a picture as ``(H, W, 3)`` uint8 RGB, as stored: labels know no EXIF orientation.
 
     Raises:
         OSError: The file is missing, truncated or no picture.
@@ -56,9 +56,13 @@ def read_array(path: str | Path, ndim: int) -> NDArray:
     """Read a ``.npy`` file without unpickling, and drop axes of length one.
 
     Raises:
-        ValueError: The array has another number of axes, or holds objects.
+        OSError: The file is damaged, or holds pickled objects.
+        ValueError: The array has another number of axes.
     """
-    array = np.load(path, allow_pickle=False).squeeze()
+    try:
+        array = np.load(path, allow_pickle=False).squeeze()
+    except (ValueError, EOFError) as error:  # what NumPy makes of a damaged file
+        raise OSError(str(error)) from error
     if array.ndim != ndim:
         raise ValueError(f'has shape {array.shape} where {ndim} axes are expected')
     return array
