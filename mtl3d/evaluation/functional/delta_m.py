@@ -5,7 +5,8 @@ from collections.abc import Mapping
 #: Metrics of which less is better; of all others more is better, boundaries included.
 LOWER_IS_BETTER = frozenset(
     {
-        'depth/rmse', 'depth/rmse_image', 'depth/mae', 'depth/abs_rel', 'depth/sq_rel', 'depth/log_rmse',
+        'depth/rmse', 'depth/rmse_image', 'depth/mae',
+        'depth/abs_rel', 'depth/sq_rel', 'depth/log_rmse',
         'normals/mean', 'normals/median', 'normals/rmse',
     }
 )  # fmt: skip

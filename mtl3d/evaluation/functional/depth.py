@@ -62,9 +62,9 @@ def summarize(stats: np.ndarray) -> dict[str, float]:
     Returns:
         ``rmse`` in metres over all pixels of the set (InvPT, ATRC, the survey); ``rmse_image`` in
         metres, the mean of the images' own RMSE (ASTMT); ``mae`` in metres, the mean absolute
-        error (MTAN, MTPSL); ``abs_rel``, a ratio; ``sq_rel`` in metres; ``log_rmse`` in natural logarithms; ``delta1``, ``delta2``, ``delta3``, percent of
-        pixels whose ratio to the truth is under 1.25, 1.25^2, 1.25^3. NaN where no pixel is
-        measured.
+        error (MTAN, MTPSL); ``abs_rel``, a ratio; ``sq_rel`` in metres; ``log_rmse`` in natural
+        logarithms; ``delta1``, ``delta2``, ``delta3``, percent of pixels whose ratio to the truth
+        is under 1.25, 1.25^2, 1.25^3. NaN where no pixel is measured.
     """
     total = dict(zip(COLUMNS, stats.sum(axis=0).astype(np.float64), strict=True))
     pixels, images = (total[name] or np.nan for name in ('pixels', 'images'))

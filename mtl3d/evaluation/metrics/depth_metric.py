@@ -11,8 +11,8 @@ from mtl3d.registry import METRICS
 class DepthMetric(PerImageMetric):
     """Metric depth: ``depth/rmse`` in metres over all measured pixels of the data set, and more.
 
-    Also ``rmse_image`` (mean of the images' RMSE), ``mae``, ``abs_rel``, ``sq_rel``, ``log_rmse`` and
-    ``delta1`` to ``delta3`` in percent. No cap, no crop, no alignment of scale. See
+    Also ``rmse_image`` (mean of the images' RMSE), ``mae``, ``abs_rel``, ``sq_rel``, ``log_rmse``
+    and ``delta1`` to ``delta3`` in percent. No cap, no crop, no alignment of scale. See
     :mod:`mtl3d.evaluation.functional.depth` for the definitions; the protocols differ in the
     lower bound of predictions only. The arguments are those of :class:`PerImageMetric`.
     """
