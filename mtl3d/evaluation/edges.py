@@ -180,13 +180,19 @@ def evaluate_folder(
     )
 
 
-def scores_table(result: EdgeScores) -> Table:
-    """Lay out the scores, with everything that a reader must know to compare them."""
+def describe(result: EdgeScores) -> str:
+    """Say in one line what a reader must know to compare the scores."""
     settings = result.settings
-    table = Table(
-        title=f'Boundaries: {result.num_images} images, protocol {settings["protocol"]}, '
-        f'max_dist {settings["max_dist"]}, matcher {settings["matcher"]}'
+    return (
+        f'Boundaries: {result.num_images} images, protocol {settings["protocol"]}, max_dist '
+        f'{settings["max_dist"]}, ground truth {settings["ground_truth"]}, matcher '
+        f'{settings["matcher"]}'
     )
+
+
+def scores_table(result: EdgeScores) -> Table:
+    """Lay out the scores for the terminal."""
+    table = Table()
     table.add_column('metric')
     table.add_column('value', justify='right')
     if result.intervals:
@@ -262,7 +268,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         if ids:
             errors.print(f'note: {len(ids)} images {what}, for example {ids[0]}')
-    Console().print(scores_table(result))
+    console = Console(highlight=False)
+    console.print(describe(result), soft_wrap=True)
+    console.print(scores_table(result))
     return 0
 
 

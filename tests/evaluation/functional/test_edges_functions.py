@@ -308,8 +308,11 @@ def test_several_annotators():
         else:
             assert np.abs(both[:, 0] - one[:, 0] - two[:, 0]).max() <= 4
         # A second copy of an annotator matches no further pixel.
-        twice = edges.evaluate_image(prob, np.stack([gt, gt]), matcher='max', **options)
-        np.testing.assert_array_equal(twice[:, 2], edges.evaluate_image(prob, gt, matcher='max', **options)[:, 2])  # fmt: skip
+        once, twice = (
+            edges.evaluate_image(prob, copies, matcher='max', **options)
+            for copies in (gt, np.stack([gt, gt]))
+        )
+        np.testing.assert_array_equal(twice[:, 2], once[:, 2])
 
 
 def test_nearest_of_the_maximum_matchings_decides_which_pixels_count():
@@ -319,9 +322,8 @@ def test_nearest_of_the_maximum_matchings_decides_which_pixels_count():
     first[10, 3:27] = True
     second[13, 3:27] = True
     prob = pred.astype(np.uint8) * 255
-    counts = edges.evaluate_image(
-        prob, np.stack([first, second]), max_dist=3.1 / math.hypot(20, 30), protocol='mti', matcher='max'
-    )  # fmt: skip
+    options = dict(max_dist=3.1 / math.hypot(20, 30), protocol='mti', matcher='max')
+    counts = edges.evaluate_image(prob, np.stack([first, second]), **options)
     np.testing.assert_array_equal(counts[0], [48, 48, 48, 48])
 
 

@@ -1,7 +1,8 @@
 """Boundary evaluation against the original programs' numbers.
 
-The data are synthetic maps; `cntR` and `cntP` are runs of the original BSDS500 matching program with
-reseeded random numbers, `nms` and `sumP` come from the original filters and from MATLAB-equal thinning.
+The data are synthetic maps; `cntR` and `cntP` are runs of the original BSDS500 matching program
+with reseeded random numbers, `nms` and `sumP` come from the original filters and from thinning that
+equals MATLAB's.
 """
 
 from pathlib import Path
