@@ -4,7 +4,7 @@ import pytest
 import torch
 from scene_factory import compare, make_scene
 
-from mtl3d.models.regularizers.rendering import grid_rays
+from mtl3d.models.regularizers.rendering import grid_rays, separable
 
 FAST = ['separable']
 
@@ -22,12 +22,18 @@ CASES = dict(
 )
 
 
+def small_blocks(monkeypatch):
+    """Cut even these tiny scenes into several blocks."""
+    monkeypatch.setattr(separable, 'PLANE_BYTES', 10_000)
+    monkeypatch.setattr(separable, 'POINT_BYTES', 5_000)
+
+
 @pytest.mark.parametrize('padding_mode', ['zeros', 'border'])
 @pytest.mark.parametrize('jitter', [False, True])
 @pytest.mark.parametrize('case', CASES)
 @pytest.mark.parametrize('backend', FAST)
 def test_grid_rays(backend, case, jitter, padding_mode, monkeypatch):
-    monkeypatch.setattr(f'mtl3d.models.regularizers.rendering.{backend}.BLOCK_BYTES', 1000)
+    small_blocks(monkeypatch)
     planes, fields, size, samples = make_scene(**CASES[case])
     rays = grid_rays(size, samples, len(planes.xy), like=planes.xy, jitter=jitter)
     compare(planes, fields, rays, backend, padding_mode)
@@ -37,7 +43,7 @@ def test_grid_rays(backend, case, jitter, padding_mode, monkeypatch):
 @pytest.mark.parametrize('case', CASES)
 @pytest.mark.parametrize('backend', FAST)
 def test_arbitrary_rays(backend, case, padding_mode, monkeypatch):
-    monkeypatch.setattr(f'mtl3d.models.regularizers.rendering.{backend}.BLOCK_BYTES', 1000)
+    small_blocks(monkeypatch)
     planes, fields, size, samples = make_scene(**CASES[case])
     rays = grid_rays(size, samples, len(planes.xy), like=planes.xy).as_points()
     bent = rays._replace(
