@@ -30,8 +30,6 @@ env_cfg = dict(
 )
 # Deterministic CUDA kernels are missing for the backward pass of grid_sample and interpolate.
 randomness = dict(seed=0, deterministic=False)
-# The unused parts of a decoder get no gradient.
-find_unused_parameters = True
 log_level = 'INFO'
 load_from = None
 resume = False

@@ -109,8 +109,9 @@ def check_data_roots(cfg: Config, loaders: Sequence[str]) -> None:
             root = part.get('data_root')
             if root and not Path(root).expanduser().is_dir():
                 raise FileNotFoundError(
-                    f'{path}.data_root={str(root)!r} is not a folder. Make the data set, or set '
-                    f'the folder with --cfg-options {path}.data_root=...'
+                    f'{path}.data_root={str(root)!r} is not a folder. Make the data set, or name '
+                    'its folder: DATA_ROOT=... in the environment for our configs, or '
+                    f'--cfg-options {path}.data_root=...'
                 )
 
 
