@@ -18,7 +18,6 @@ ensure_torchvision()
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from mtl3d.apis.command_line import run_tool
 from mtl3d.datasets.synthesis import SynthRoomsSpec, write_synth_rooms
 
 
@@ -67,4 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
+    # Here, because the worker processes import this file and need nothing of the models.
+    from mtl3d.apis.command_line import run_tool
+
     sys.exit(run_tool(main))

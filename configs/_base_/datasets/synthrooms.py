@@ -47,7 +47,7 @@ val_evaluator = dict(
         dict(type='HumanPartsMetric', num_classes=7),
         dict(type='DepthMetric'),
         dict(type='NormalsMetric'),
-        dict(type='EdgeMetric'),
+        dict(type='EdgeMetric', dataset='synthrooms'),
         dict(type='SaliencyMetric'),
     ],
 )

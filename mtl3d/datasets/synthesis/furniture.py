@@ -262,7 +262,7 @@ def parcel(rng: Generator) -> Item:
     tape = Material((0.85, 0.78, 0.6))
     solids = [
         Solid(box(size, (0, 0, size[2] / 2)), material, 'box'),
-        Solid(box((size[0] * 1.01, 0.06, size[2] * 1.01), (0, 0, size[2] / 2)), tape, 'box'),
+        Solid(box((size[0] * 1.01, 0.06, size[2]), (0, 0, size[2] / 2 + 0.003)), tape, 'box'),
     ]
     return Item(solids, top=float(size[2]))
 

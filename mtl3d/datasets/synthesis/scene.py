@@ -213,7 +213,7 @@ def _cameras(
     """Place the cameras on an arc about the middle of the room and keep the space there free."""
     rng = room.rng
     target = np.array(
-        [room.width * rng.uniform(0.42, 0.58), room.depth * 0.62, rng.uniform(0.75, 1.0)]
+        [room.width * rng.uniform(0.42, 0.58), room.depth * 0.62, rng.uniform(0.85, 1.15)]
     )
     start = np.array(
         [room.width * rng.uniform(0.3, 0.7), rng.uniform(0.3, 0.5), rng.uniform(1.35, 1.7)]
@@ -288,18 +288,20 @@ def _living(room: _Room) -> None:
 
 def _bedroom(room: _Room) -> None:
     rng = room.rng
-    rest = room.at_wall(make.bed(rng), 'back', 0.05, where=(0.05, 0.95))
+    rest, item = None, make.bed(rng)
+    for wall in ('back', *rng.permutation(['left', 'right'])):
+        rest = rest or room.at_wall(item, str(wall), 0.05, where=(0.05, 0.95))
     if rest is not None:
-        low, high = rest.bounds()
-        for x in (low[0] - 0.32, high[0] + 0.32):
+        half = item.bounds()[1, 0]
+        for x in (-half - 0.32, half + 0.32):
             stand = make.cabinet(rng, 0.5, 0.4, 0.5)
-            stand = replace(stand, position=(x, room.depth - 0.25, 0.0))
+            stand = replace(stand, position=tuple(rest.to_room((x, 0.8, 0))), yaw=rest.yaw)
             if room.fits(stand):
                 room.add(stand)
                 if rng.uniform() < 0.8:
                     _switch_on(room, room.on_top(make.lamp(rng, 0.45), stand, 0.1))
         rug = make.rug(rng, 2.4, 1.6)
-        room.add(replace(rug, position=tuple(rest.to_room((0, -0.9, 0)))))
+        room.add(replace(rug, position=tuple(rest.to_room((0, -0.9, 0))), yaw=rest.yaw))
     wardrobe = make.cabinet(rng, rng.uniform(1.0, 1.5), 0.55, 2.0)
     room.at_wall(wardrobe, str(rng.choice(['left', 'right'])), where=(0.45, 1.0))
     _desk(room, str(rng.choice(['left', 'right'])))
