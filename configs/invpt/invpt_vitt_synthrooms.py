@@ -1,0 +1,17 @@
+_base_ = [
+    '../_base_/models/invpt_vitt.py',
+    '../_base_/datasets/synthrooms.py',
+    '../_base_/tasks/synthrooms.py',
+    '../_base_/schedules/quick.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(96, 128)),
+    backbone=dict(img_size=(96, 128)),
+    tasks=_base_.tasks,
+)
+default_hooks = dict(
+    logger=dict(interval=10),
+    checkpoint=dict(interval=100),
+    visualization=dict(type='MultiTaskVisualizationHook'),
+)
