@@ -43,7 +43,7 @@ def read_gray(path: str | Path) -> NDArray:
         OSError: The file is missing, truncated or no picture.
     """
     with Image.open(path) as image:
-        image.load()  # NumPy would hide a truncated file behind an array of one object
+        image.load()  # raises on a truncated file, whatever NumPy would make of it
         values = np.asarray(image)
     if values.ndim != 2:
         raise ValueError(

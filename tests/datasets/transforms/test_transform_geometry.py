@@ -16,7 +16,11 @@ from mtl3d.datasets.transforms import (
     RandomScaleRotate,
     Resize,
 )
-from mtl3d.datasets.transforms.functional import resize_directions, zoom_distances
+from mtl3d.datasets.transforms.functional import (
+    resize_directions,
+    resize_intrinsics,
+    zoom_distances,
+)
 from mtl3d.structures import LABEL_SPECS
 from mtl3d.utils.camera import backproject
 
@@ -118,6 +122,16 @@ def test_points_project_where_the_picture_shows_them(name):
 
 
 SHRINKING = ('scale_up', 'scale_down', 'zoom_and_turn')
+
+
+def test_resized_camera_keeps_the_edges_of_the_picture():
+    """Pixel edges are at -1/2 and width - 1/2, before and after."""
+    moved = resize_intrinsics(INTRINSICS, (2.0, 0.5))
+    left_edge = np.linalg.inv(INTRINSICS) @ (-0.5, -0.5, 1)
+    np.testing.assert_allclose(moved @ left_edge, (-0.5, -0.5, 1), atol=1e-12)
+    right_edge = np.linalg.inv(INTRINSICS) @ (WIDTH - 0.5, HEIGHT - 0.5, 1)
+    expected = (2 * WIDTH - 0.5, HEIGHT / 2 - 0.5, 1)
+    np.testing.assert_allclose(moved @ right_edge, expected, atol=1e-12)
 
 
 def test_two_flips_are_the_identity():
