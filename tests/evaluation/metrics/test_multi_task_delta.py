@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import PixelData
 
 from mtl3d.evaluation import MultiTaskEvaluator, collect_rows, metric_variants
+from mtl3d.evaluation.functional.bootstrap import draw_weights
+from mtl3d.evaluation.functional.delta_m import delta_m
 from mtl3d.evaluation.metrics import DepthMetric, MultiTaskDelta, SemSegMetric
 from mtl3d.evaluation.metrics.multi_task_delta import BASELINES, load_single_task, preset_names
 from mtl3d.registry import EVALUATOR
@@ -82,6 +85,22 @@ def test_interval_of_delta_m_draws_images_jointly() -> None:
     assert intervals[0] == intervals[1]
     low, high = intervals[0]
     assert low < results['multi_task/delta_m'] < high
+
+    # Slow reference: really repeat the images of each replicate, by id.
+    slow = []
+    for row in draw_weights(30, num_replicates=300):
+        values = {}
+        for metric in evaluator.metrics[:2]:
+            drawn = [
+                stats
+                for key, count in zip(sorted(range(30), key=str), row, strict=True)
+                if key in metric.statistics
+                for stats in [metric.statistics[key]] * count
+            ]
+            scores = metric.summarize(np.stack(drawn))
+            values.update({f'{metric.prefix}/{name}': value for name, value in scores.items()})
+        slow.append(delta_m(values, {'semseg/mIoU': 50.0, 'depth/rmse': 0.5}))
+    assert (low, high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])))
 
     # A large error on an image is bad for both tasks: jointly drawn, they vary together, so the
     # interval is wider than if each task had drawn images of its own.
