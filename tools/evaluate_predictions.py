@@ -11,10 +11,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import rich
+
 from mtl3d.apis.command_line import add_common_arguments, run_tool
 from mtl3d.apis.configuration import load_config
 from mtl3d.apis.evaluate_predictions import evaluate_predictions
-from mtl3d.engine.hooks.results_table_hook import draw_table
+from mtl3d.evaluation.report import results_dict, results_table
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,14 +27,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('config', help='config file with test_dataloader and test_evaluator')
     parser.add_argument('folder', type=Path, help='predictions, one sub-folder per task')
     parser.add_argument('--out', type=Path, metavar='JSON', help='write the results to this file')
+    parser.add_argument(
+        '--bootstrap', type=int, default=0, metavar='N', help='95 %% intervals from N replicates'
+    )
     add_common_arguments(parser)
     args = parser.parse_args(argv)
 
     cfg = load_config(args.config, args.cfg_options)
-    results, evaluator = evaluate_predictions(cfg, args.folder)
-    print(draw_table(evaluator, results, str(args.folder)))
+    rows = evaluate_predictions(cfg, args.folder, bootstrap=args.bootstrap)
+    rich.print(results_table(rows, title=str(args.folder)))
     if args.out:
-        report = dict(results=results, predictions=str(args.folder), config=cfg.pretty_text)
+        report = dict(**results_dict(rows), predictions=str(args.folder), config=cfg.pretty_text)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + '\n')
 

@@ -25,6 +25,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         help="evaluate the decoder's heads, the regularizer's rendering, their average, or all",
     )
     parser.add_argument('--out', metavar='JSON', help='write results and provenance to this file')
+    parser.add_argument(
+        '--bootstrap',
+        type=int,
+        default=0,
+        metavar='N',
+        help='95 %% confidence intervals from N replicates over images, for example 1000',
+    )
     parser.add_argument('--show-dir', help='draw the predictions into this folder')
     parser.add_argument('--out-dir', help='write the predictions into this folder')
     command_line.add_launch_arguments(parser)
@@ -38,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         show_predictions(cfg, args.show_dir)
     if args.out_dir:
         save_predictions(cfg, args.out_dir)
-    rows = test(cfg, args.checkpoint, outputs=args.outputs)
+    rows = test(cfg, args.checkpoint, outputs=args.outputs, bootstrap=args.bootstrap)
     if args.out:
         write_report(args.out, cfg=cfg, checkpoint=args.checkpoint, outputs=args.outputs, rows=rows)
 

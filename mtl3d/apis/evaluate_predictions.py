@@ -4,18 +4,23 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
-from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from mtl3d.apis.configuration import check_data_roots
+from mtl3d.evaluation.multi_task_evaluator import (
+    MultiTaskEvaluator,
+    metric_configs,
+    metric_variants,
+)
 from mtl3d.evaluation.predictions import prediction_files, read_predictions
-from mtl3d.registry import DATASETS, EVALUATOR
+from mtl3d.evaluation.report import Row, collect_rows
+from mtl3d.registry import DATASETS
 
 
 def evaluate_predictions(
-    cfg: Config, folder: str | Path, *, show_progress: bool = True
-) -> tuple[dict[str, float], Evaluator]:
+    cfg: Config, folder: str | Path, *, bootstrap: int = 0, show_progress: bool = True
+) -> list[Row]:
     """Score the predictions of a folder by the config's test metrics.
 
     Args:
@@ -23,10 +28,11 @@ def evaluate_predictions(
             and ``test_evaluator``.
         folder: Holds one sub-folder per task, see
             :func:`mtl3d.evaluation.predictions.write_predictions`.
+        bootstrap: Replicates over images for 95 % confidence intervals; 0 for none.
         show_progress: Draw a progress bar.
 
     Returns:
-        Metric -> value, and the evaluator, whose metrics keep a summary each.
+        One row per number, see :func:`mtl3d.evaluation.report.collect_rows`.
 
     Raises:
         FileNotFoundError: The data set or the folder does not exist, or the folder holds no
@@ -40,13 +46,16 @@ def evaluate_predictions(
     check_data_roots(cfg, ['test_dataloader'])
     dataset: BaseDataset = DATASETS.build(cfg.test_dataloader.dataset)
     check_complete(folder, [dataset.get_data_info(i)['img_id'] for i in range(len(dataset))])
-    evaluator = EVALUATOR.build(dict(type='Evaluator', metrics=cfg.test_evaluator))
+    variants = metric_variants(
+        metric_configs(cfg.test_evaluator), protocols=('clean',), bootstrap=bootstrap
+    )
+    evaluator = MultiTaskEvaluator(metrics=variants)
     evaluator.dataset_meta = dataset.metainfo
     for index in track(range(len(dataset)), 'scoring', disable=not show_progress):
         sample = dataset[index]['data_samples']
         sample.pred = read_predictions(folder, sample.img_id, stored=True)
         evaluator.process(data_samples=[sample], data_batch=None)
-    return evaluator.evaluate(len(dataset)), evaluator
+    return collect_rows(evaluator.metrics, evaluator.evaluate(len(dataset)))
 
 
 def check_complete(folder: str | Path, img_ids: list[str]) -> None:

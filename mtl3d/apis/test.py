@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from mtl3d.apis.checkpoint import (
     sha256,
 )
 from mtl3d.apis.configuration import build_runner, check_data_roots
-from mtl3d.evaluation.multi_task_evaluator import metric_variants
+from mtl3d.evaluation.multi_task_evaluator import metric_configs, metric_variants
 from mtl3d.evaluation.report import Row, collect_rows, results_dict
 from mtl3d.utils.modules import unwrapped
 from mtl3d.version import __version__
@@ -34,7 +34,9 @@ DRAWING_HOOK = 'MultiTaskVisualizationHook'
 WRITING_HOOK = 'PredictionWriterHook'
 
 
-def test(cfg: Config, checkpoint: str | Path, *, outputs: str = 'heads') -> list[Row]:
+def test(
+    cfg: Config, checkpoint: str | Path, *, outputs: str = 'heads', bootstrap: int = 0
+) -> list[Row]:
     """Evaluate a checkpoint on the test data.
 
     Args:
@@ -43,6 +45,7 @@ def test(cfg: Config, checkpoint: str | Path, *, outputs: str = 'heads') -> list
             regularizer may be absent or left over.
         outputs: ``heads``, ``regularizer``, ``average`` or ``all`` (Table 5 of the paper). The
             metrics of the others are named ``semseg.regularizer/mIoU``, ``semseg.average/mIoU``.
+        bootstrap: Replicates over images for 95 % confidence intervals; 0 for none.
 
     Returns:
         One row per number, see :func:`mtl3d.evaluation.report.collect_rows`.
@@ -52,7 +55,7 @@ def test(cfg: Config, checkpoint: str | Path, *, outputs: str = 'heads') -> list
         ValueError: The checkpoint does not fit, or the config has no test data or regularizer.
     """
     state = load_weights(checkpoint)
-    select_outputs(cfg, outputs)
+    select_outputs(cfg, outputs, bootstrap=bootstrap)
     check_data_roots(cfg, ['test_dataloader'])
     cfg.update(load_from=str(checkpoint), resume=False)
     runner = build_runner(cfg)
@@ -66,12 +69,13 @@ def test(cfg: Config, checkpoint: str | Path, *, outputs: str = 'heads') -> list
     return collect_rows(runner.test_loop.evaluator.metrics, results)
 
 
-def select_outputs(cfg: Config, outputs: str) -> None:
-    """Make a config predict and evaluate the chosen outputs.
+def select_outputs(cfg: Config, outputs: str, *, bootstrap: int = 0) -> None:
+    """Make a config predict and evaluate the chosen outputs, also by the clean protocol.
 
     Args:
         cfg: Its model and test evaluator are changed.
         outputs: A key of :data:`EVALUATED`. With ``heads`` the regularizer is not even built.
+        bootstrap: Replicates for confidence intervals; 0 for none.
 
     Raises:
         ValueError: ``outputs`` is unknown, or the config lacks a regularizer or test metrics.
@@ -88,9 +92,12 @@ def select_outputs(cfg: Config, outputs: str) -> None:
     cfg.model.outputs = outputs
     if outputs == 'heads':
         cfg.model.regularizer = None
-    evaluator = cfg.test_evaluator
-    metrics = evaluator.get('metrics', [evaluator]) if isinstance(evaluator, Mapping) else evaluator
-    variants = metric_variants(metrics, fields=EVALUATED[outputs])
+    variants = metric_variants(
+        metric_configs(cfg.test_evaluator),
+        fields=EVALUATED[outputs],
+        protocols=('clean',),
+        bootstrap=bootstrap,
+    )
     cfg.test_evaluator = dict(type='MultiTaskEvaluator', metrics=variants)
 
 

@@ -50,8 +50,7 @@ class SynthRoomsDataset(MultiTaskDataset):
 
     All labels are exact. An item additionally has ``room``, ``intrinsics`` ``(3, 3)`` and ``pose``
     ``(4, 4)``, camera to world, both float64; the views of one room share a world. The normals'
-    axes are those of the camera: x right, y down, z forward, so visible surfaces have z < 0 but
-    for the steepest near the image's border.
+    axes are those of NYUv2: x right, y up, z towards the viewer.
 
     The arguments are those of :class:`MultiTaskDataset`; ``ann_file`` is ``splits/train.txt`` or
     ``splits/val.txt``.

@@ -55,11 +55,23 @@ class MultiTaskEvaluator(Evaluator):
         return results
 
 
+def metric_configs(evaluator: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
+    """List the metrics of an evaluator's config, in any of the forms that MMEngine accepts.
+
+    Args:
+        evaluator: A dict with ``metrics``, one metric, or a list of metrics.
+    """
+    if isinstance(evaluator, Mapping):
+        return list(evaluator.get('metrics', [evaluator]))
+    return list(evaluator)
+
+
 def metric_variants(
     metrics: Sequence[Mapping[str, Any]],
     *,
     fields: Sequence[str] = ('pred',),
     protocols: Sequence[str] = (),
+    bootstrap: int = 0,
 ) -> list[dict[str, Any]]:
     """Repeat metric configs for several outputs of the model and several protocols.
 
@@ -72,6 +84,7 @@ def metric_variants(
         metrics: Configs of metrics.
         fields: The predictions to score, of ``pred``, ``pred_regularizer``, ``pred_average``.
         protocols: Protocols in addition to each metric's own.
+        bootstrap: Replicates for confidence intervals; 0 leaves the metrics' own setting.
 
     Returns:
         Configs for :class:`MultiTaskEvaluator`.
@@ -94,6 +107,8 @@ def metric_variants(
                 raise ValueError(
                     f'{cfg["type"]} cannot be repeated for other outputs: it is no PerImageMetric'
                 )
+            if bootstrap:
+                cfg = {**cfg, 'bootstrap': bootstrap}
             own = cfg.get('protocol', cls.protocols[0])
             prefix = (cfg.get('prefix') or str(cls.default_prefix)) + suffix
             variants.append({**cfg, 'field': field, 'protocol': own, 'prefix': prefix})

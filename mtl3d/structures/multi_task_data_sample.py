@@ -8,9 +8,10 @@ class MultiTaskDataSample(BaseDataElement):
 
     The layout of every field is given by :data:`mtl3d.structures.LABEL_SPECS`: class ids are
     ``(1, H, W)`` int64 with 255 = ignore; depth is ``(1, H, W)`` float32 in metres with 0 = no
-    measurement; normals are ``(3, H, W)`` float32 unit vectors in the camera frame with
-    (0, 0, 0) = invalid; edge and saliency are ``(1, H, W)`` float32, 0 / 1 with 255 = ignore as
-    labels and probabilities as predictions. A task that is not annotated has no field.
+    measurement; normals are ``(3, H, W)`` float32 unit vectors in the camera frame, x right, y up,
+    z towards the viewer, with (0, 0, 0) = invalid; edge and saliency are ``(1, H, W)`` float32,
+    0 / 1 with 255 = ignore as labels and probabilities as predictions. A task that is not annotated
+    has no field.
 
     Metainfo: ``img_id``, ``img_path``, ``ori_shape`` (H, W) of the file, ``img_shape`` (H, W) after
     the pipeline, ``flip``, ``scale_factor``; the preprocessor adds ``batch_input_shape`` and

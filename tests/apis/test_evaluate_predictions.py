@@ -64,13 +64,23 @@ def test_scores_are_those_of_the_test_loop(config, tmp_path):
         files = prediction_files(tmp_path / 'out' / name)
         assert set(files) == {'semseg', 'depth', 'normals', 'edge'}
         assert files['depth'] == set('012345')
-    scores, evaluator = evaluate_predictions(
-        config, tmp_path / 'out' / 'heads', show_progress=False
-    )
-    assert scores == expected and len(scores) > 5  # to the last digit
-    assert [metric.summary.num_images for metric in evaluator.metrics] == [6, 3, 6, 6]
-    other, _ = evaluate_predictions(config, tmp_path / 'out' / 'average', show_progress=False)
-    assert other != scores
+    rows = evaluate_predictions(config, tmp_path / 'out' / 'heads', show_progress=False)
+    scores = {row.key: row.value for row in rows}
+    assert {key: scores[key] for key in expected} == expected  # to the last digit
+    assert {row.task: row.num_images for row in rows} == dict(semseg=6, depth=3, normals=6, edge=6)
+    other = evaluate_predictions(config, tmp_path / 'out' / 'average', show_progress=False)
+    assert {row.key: row.value for row in other} != scores
+
+
+def test_both_protocols_and_intervals_are_reported(config, tmp_path):
+    config.test_evaluator[0].num_classes = 6  # one class is absent, which the protocols treat apart
+    Runner.from_cfg(config).test()
+    folder = tmp_path / 'out' / 'heads'
+    rows = evaluate_predictions(config, folder, bootstrap=20, show_progress=False)
+    by_key = {row.key: row for row in rows}
+    low, high = by_key['depth/rmse'].interval
+    assert low < by_key['depth/rmse'].value < high
+    assert by_key['semseg.clean/mIoU'].protocol == 'clean'
 
 
 def test_pictures_give_the_scores_of_the_protocols_that_round(config, tmp_path):
@@ -80,8 +90,9 @@ def test_pictures_give_the_scores_of_the_protocols_that_round(config, tmp_path):
         EDGE_METRIC,
     ]
     expected = Runner.from_cfg(config).test()
-    scores, _ = evaluate_predictions(config, tmp_path / 'out' / 'heads', show_progress=False)
-    assert scores == expected
+    rows = evaluate_predictions(config, tmp_path / 'out' / 'heads', show_progress=False)
+    scores = {row.key: row.value for row in rows}
+    assert {key: scores[key] for key in expected} == expected
 
 
 def test_missing_and_superfluous_images_are_counted_and_named(config, tmp_path):
@@ -112,6 +123,8 @@ def test_a_task_without_predictions_is_not_scored(config, tmp_path):
     folder = tmp_path / 'out' / 'heads'
     for file in (folder / 'depth').iterdir():
         file.unlink()
-    scores, _ = evaluate_predictions(config, folder, show_progress=False)
+    scores = {
+        row.key: row.value for row in evaluate_predictions(config, folder, show_progress=False)
+    }
     assert not any(key.startswith('depth') for key in scores) and 'semseg/mIoU' in scores
     assert torch.isfinite(torch.tensor(list(scores.values()))).all()

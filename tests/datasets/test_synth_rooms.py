@@ -340,7 +340,8 @@ def test_the_data_set_reads_what_was_rendered(root):
     for task in ('semseg', 'human_parts', 'edge', 'saliency'):
         np.testing.assert_array_equal(sample.gt.get(task)[0], getattr(view, task))
     np.testing.assert_allclose(sample.gt.depth[0], view.depth, atol=1.01e-4)
-    np.testing.assert_allclose(sample.gt.normals.permute(1, 2, 0), view.normals, atol=2e-5)
+    in_label_axes = view.normals * (1, -1, -1)
+    np.testing.assert_allclose(sample.gt.normals.permute(1, 2, 0), in_label_axes, atol=2e-5)
     np.testing.assert_allclose(sample.intrinsics, view.camera.intrinsics)
     np.testing.assert_allclose(sample.pose, view.camera.camera_to_world)
     assert dataset.get_data_info(3)['room'] == 'room_0001'

@@ -10,3 +10,5 @@ model = dict(
     ),
     decoder=dict(type='InvPTDecoder', head=dict(type='ConvHead')),
 )
+# Some parameters exist only so that published weights fit (see InvPTDecoder).
+find_unused_parameters = True

@@ -21,6 +21,8 @@ from mtl3d.datasets.synthesis.render import View, render_room
 from mtl3d.datasets.synthesis.scene import random_room
 
 GENERATOR_VERSION = 1
+#: From the camera's axes to those of the labels: x right, y up, z towards the viewer, as in NYUv2.
+LABEL_AXES = (1, -1, -1)
 IMAGE_NAMES = ('image', 'semseg', 'human_parts', 'depth', 'normals', 'edge', 'saliency')
 _PARTIAL = '.partial-'
 
@@ -192,7 +194,7 @@ def _write_view(folder: Path, view: View) -> None:
         semseg=view.semseg,
         human_parts=view.human_parts,
         depth=encode_depth(view.depth),
-        normals=encode_normals(view.normals)[..., ::-1],
+        normals=encode_normals(view.normals * LABEL_AXES)[..., ::-1],
         edge=view.edge.astype(np.uint8) * 255,
         saliency=view.saliency.astype(np.uint8) * 255,
     )

@@ -48,6 +48,7 @@ class MultiModalDistillation(nn.Module):
         """Map source -> ``(N, channels, h, w)`` to target -> ``(N, channels, h, w)``."""
         distilled = {}
         for target, messages in self.messages.items():
-            received = [message(features[source]) for source, message in messages.items()]
-            distilled[target] = sum(received, start=features[target])
+            distilled[target] = features[target]
+            for source, message in messages.items():  # type: ignore[operator]
+                distilled[target] = distilled[target] + message(features[source])
         return distilled
