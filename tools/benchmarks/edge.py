@@ -140,17 +140,20 @@ def scipy_route(prob: NDArray[np.uint8], gt: NDArray[np.bool_], max_dist: float)
         if found is None or found.nnz == 0:
             counts.append(0)
             continue
-        # A private way out for each point makes the assignment full; zero would mean "no edge".
-        own = np.arange(len(points))
+        rows, columns, size = found.row, found.col, len(targets)
+        if len(points) > len(targets):  # the solver is fastest with few rows
+            rows, columns, size = columns, rows, len(points)
+        # A private way out for each row makes the assignment full; zero would mean "no edge".
+        present, rows = np.unique(rows, return_inverse=True)
+        own = np.arange(present.size)
         graph = csr_array(
             (
                 np.r_[np.rint(100 * found.data) + 1, np.full(own.size, out_cost + 1.0)],
-                (np.r_[found.row, own], np.r_[found.col, len(targets) + own]),
+                (np.r_[rows, own], np.r_[columns, size + own]),
             ),
-            shape=(own.size, len(targets) + own.size),
+            shape=(own.size, size + own.size),
         )
-        _, columns = min_weight_full_bipartite_matching(graph)
-        counts.append(int((columns < len(targets)).sum()))
+        counts.append(int((min_weight_full_bipartite_matching(graph)[1] < size).sum()))
     return np.array(counts)
 
 
