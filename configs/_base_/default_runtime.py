@@ -17,7 +17,7 @@ default_hooks = dict(
     random_state=dict(type='RandomStateHook'),
     results_table=dict(type='ResultsTableHook'),
 )
-log_processor = dict(by_epoch=False)
+log_processor = dict(type='MultiTaskLogProcessor')
 # No name: a second run in the same process would write into the first one's folder.
 visualizer = dict(
     type='Visualizer',

@@ -2,8 +2,9 @@
 
 from mtl3d.engine import hooks, optim
 from mtl3d.engine.atomic_backend import AtomicBackend
+from mtl3d.engine.multi_task_log_processor import MultiTaskLogProcessor
 from mtl3d.utils.compat import refuse_pickles
 
-__all__ = ['AtomicBackend', 'hooks', 'optim']
+__all__ = ['AtomicBackend', 'MultiTaskLogProcessor', 'hooks', 'optim']
 
 refuse_pickles()
