@@ -225,6 +225,9 @@ class EdgeMetric(PerImageMetric):
             for img_id, stats in self.results
         ]
         self._pending.clear()
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
         return super().evaluate(size)
 
     def compute_metrics(self, results: list) -> dict[str, float]:

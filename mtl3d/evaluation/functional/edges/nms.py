@@ -43,13 +43,14 @@ def as_probability(prob: NDArray) -> NDArray[np.float32]:
     if prob.ndim != 2 or prob.size == 0:
         raise ValueError(f'prob must be a map of shape (H, W), got shape {prob.shape}')
     if prob.dtype == np.uint8:
-        return prob.astype(np.float32) / np.float32(255)
+        return np.array(prob, dtype=np.float32, order='C') / np.float32(255)
     if not np.issubdtype(prob.dtype, np.floating):
         raise ValueError(f'prob must be uint8 or floating point, got dtype {prob.dtype}')
     # Written so that NaN fails too.
     if not (prob.min() >= 0 and prob.max() <= 1):
         raise ValueError(f'prob must lie in [0, 1], got [{prob.min()}, {prob.max()}]')
-    return np.ascontiguousarray(prob, dtype=np.float32)
+    # A copy: numba would compile everything again for an array that is read-only or transposed.
+    return np.array(prob, dtype=np.float32, order='C')
 
 
 @kernel

@@ -268,7 +268,8 @@ def summarize(
 
     Args:
         counts: ``(N, T, 4)`` integers from :func:`evaluate_image`.
-        thresholds: The T thresholds; the ones of the protocol that has T of them by default.
+        thresholds: The T thresholds; by default those of ``'seism'`` if T is 101, and else T evenly
+            spaced ones as in the other protocols: 1 / (T + 1), ..., T / (T + 1).
         interpolate: Search odsF also between neighbouring thresholds, as the BSDS500 benchmark
             does, with 100 linear steps of precision and recall.
 
@@ -325,7 +326,7 @@ def summarize_totals(
     Args:
         totals: ``(T, 4)`` counts added over the images.
         best_totals: ``(4,)`` sum of :func:`best_threshold_counts` over the images.
-        thresholds: The T thresholds; the ones of the protocol that has T of them by default.
+        thresholds: The T thresholds, see :func:`summarize`.
         interpolate: Search odsF also between neighbouring thresholds.
     """
     limits = _thresholds_of(len(totals), thresholds)
@@ -351,10 +352,11 @@ def summarize_totals(
 def _thresholds_of(number: int, thresholds: Sequence[float] | None) -> NDArray[np.float64]:
     """Find the thresholds that belong to a number of rows."""
     if thresholds is None:
-        thresholds = next(
-            (p.thresholds for p in PROTOCOLS.values() if len(p.thresholds) == number), None
-        )
-    if thresholds is None or len(thresholds) != number:
+        if number == len(PROTOCOLS['seism'].thresholds):
+            thresholds = PROTOCOLS['seism'].thresholds
+        else:
+            thresholds = [(i + 1) / (number + 1) for i in range(number)]
+    if len(thresholds) != number:
         raise ValueError(f'thresholds must have the {number} values of counts, got {thresholds}')
     return check_thresholds(thresholds)
 
