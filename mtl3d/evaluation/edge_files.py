@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.io import loadmat
+from scipy.io import loadmat, whosmat
 
 from mtl3d.structures.label_spec import IGNORE_INDEX
 
@@ -15,11 +15,38 @@ LABEL_SUFFIXES = ('.mat', '.png', '.npy')
 LOSSY_SUFFIXES = ('.jpg', '.jpeg')
 
 
+def prediction_shape(path: str | Path) -> tuple[int, int]:
+    """Check the kind of a prediction's file by its head, without decoding it.
+
+    Args:
+        path: A PNG file of 8 bits and one channel.
+
+    Returns:
+        ``(H, W)``.
+
+    Raises:
+        ValueError: It is another kind of picture, or none.
+    """
+    try:
+        with Image.open(path) as image:
+            kind, mode, (width, height) = image.format, image.mode, image.size
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'{path} is not a picture, or it is damaged ({error})') from error
+    if kind != 'PNG':
+        raise ValueError(f'{path} is a {kind} file; predictions must be PNG, which is lossless')
+    if mode != 'L':
+        raise ValueError(
+            f'{path}: predictions must have 8 bits and one channel, that is values 0 .. 255 of '
+            f"mode 'L'; its mode is '{mode}'"
+        )
+    return height, width
+
+
 def read_prediction(path: str | Path) -> NDArray[np.uint8]:
     """Read a boundary map that was saved as a picture of grey values ``floor(255 p)``.
 
     Args:
-        path: A PNG file of 8 bits and one channel.
+        path: See :func:`prediction_shape`.
 
     Returns:
         ``(H, W)`` uint8.
@@ -27,20 +54,34 @@ def read_prediction(path: str | Path) -> NDArray[np.uint8]:
     Raises:
         ValueError: It is another kind of picture, or damaged.
     """
+    prediction_shape(path)
     try:
         with Image.open(path) as image:
-            kind, mode = image.format, image.mode
-            values = np.array(image)
+            return np.array(image)
     except (OSError, SyntaxError) as error:  # Pillow reports a broken PNG chunk as a SyntaxError
-        raise ValueError(f'{path} is not a picture, or it is damaged ({error})') from error
-    if kind != 'PNG':
-        raise ValueError(f'{path} is a {kind} file; predictions must be PNG, which is lossless')
-    if mode != 'L':
-        raise ValueError(
-            f'{path}: predictions must have 8 bits and one channel (values 0 .. 255), but its '
-            f"mode is '{mode}' with values from {values.min()} to {values.max()}"
-        )
-    return values
+        raise ValueError(f'{path} is damaged ({error})') from error
+
+
+def label_shape(path: str | Path) -> tuple[int, ...]:
+    """Read the shape of a label by the file's head.
+
+    Raises:
+        ValueError: The file is damaged, or holds something else.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == '.mat':
+            return next(shape for name, shape, _ in whosmat(path) if name == 'LabelMap')
+        if path.suffix == '.npy':
+            array = np.load(path, mmap_mode='r', allow_pickle=False)
+            return tuple(size for size in array.shape if size != 1)
+        with Image.open(path) as image:
+            return image.size[::-1]
+    except StopIteration:
+        raise ValueError(f"{path} has no variable 'LabelMap'") from None
+    # A broken file raises what its format's library likes, from zlib.error to SyntaxError.
+    except Exception as error:
+        raise ValueError(f'{path} cannot be read as a label: {error}') from error
 
 
 def read_label(path: str | Path) -> NDArray:

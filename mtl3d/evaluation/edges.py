@@ -109,20 +109,24 @@ def evaluate_folder(
     if wanted is not None:
         wanted -= frozenset(unlabelled)
     ids = edge_files.check_same_images(predictions, labels, wanted)
+    for img_id in ids:  # by the files' heads, so that a mistake shows before the long work
+        shapes = [
+            edge_files.prediction_shape(predictions[img_id]),
+            edge_files.label_shape(labels[img_id]),
+        ]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"image '{img_id}': the prediction {predictions[img_id]} is {shapes[0]} but the "
+                f'label {labels[img_id]} is {shapes[1]} (H, W)'
+            )
 
     def score(img_id: str) -> NDArray[np.int64] | None:
         label = edge_files.read_label(labels[img_id])
         if edge_files.is_unlabelled(label):
             return None
-        prob = edge_files.read_prediction(predictions[img_id])
-        if prob.shape != label.shape:
-            raise ValueError(
-                f"image '{img_id}': the prediction {predictions[img_id]} is {prob.shape} but the "
-                f'label {labels[img_id]} is {label.shape} (H, W)'
-            )
         try:
             return edges.evaluate_image(
-                prob,
+                edge_files.read_prediction(predictions[img_id]),
                 edges.ground_truth(label, ground_truth),
                 max_dist=max_dist,
                 protocol=protocol,
@@ -242,6 +246,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
+        if args.json:
+            Path(args.json).parent.mkdir(parents=True, exist_ok=True)
         result = evaluate_folder(
             args.pred_dir,
             args.gt_dir,

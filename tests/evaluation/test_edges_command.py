@@ -99,6 +99,23 @@ def test_pascal_label_maps(folders, capsys, tmp_path):
     assert from_mat.scores['odsF'] == 1
 
 
+def test_bad_label_maps_are_explained(folders, capsys, tmp_path):
+    pred, _ = folders
+    label_maps = tmp_path / 'maps'
+    label_maps.mkdir()
+    for index in range(3):
+        savemat(label_maps / f'{index}.mat', dict(LabelMap=np.ones(SIZE)))
+    savemat(label_maps / '1.mat', dict(labels=np.ones(SIZE)))
+    status, _, err = run(capsys, pred, label_maps, dataset='pascal')
+    assert status == 1 and '1.mat' in err and "no variable 'LabelMap'" in err
+    savemat(label_maps / '1.mat', dict(LabelMap=np.ones(SIZE)[1:]))
+    status, _, err = run(capsys, pred, label_maps, dataset='pascal')
+    assert status == 1 and "image '1'" in err and '(39, 56)' in err
+    savemat(label_maps / '1.mat', dict(LabelMap=np.full(SIZE, 0.5)))
+    status, _, err = run(capsys, pred, label_maps, dataset='pascal')
+    assert status == 1 and '1.mat' in err and 'integers' in err
+
+
 def test_image_list_allows_further_files(folders, capsys, tmp_path):
     pred, gt = folders
     ids = tmp_path / 'val.txt'
@@ -111,6 +128,10 @@ def test_image_list_allows_further_files(folders, capsys, tmp_path):
     assert status == 1 and "1 of 2 images have no prediction, for example '2'" in err
 
 
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
 def save_half(path):
     Image.fromarray(read(path)[:20]).save(path)
 
@@ -121,13 +142,15 @@ def save_half(path):
         (lambda pred, gt: save_half(pred / '1.png'), ["image '1'", '(20, 56)', '(40, 56)']),
         (
             lambda pred, gt: Image.fromarray(np.full(SIZE, 999, np.uint16)).save(pred / '1.png'),
-            ['1.png', '8 bits', '999'],
+            ['1.png', '8 bits'],
         ),
         (
             lambda pred, gt: Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(pred / '1.png'),
             ['1.png', 'one channel'],
         ),
         (lambda pred, gt: (pred / '1.png').write_bytes(b'no picture'), ['1.png', 'damaged']),
+        (lambda pred, gt: truncate(pred / '1.png'), ['1.png', 'damaged']),
+        (lambda pred, gt: truncate(gt / '1.png'), ['1.png', 'label']),
         (lambda pred, gt: (pred / '1.png').unlink(), ["no prediction, for example '1'"]),
         (lambda pred, gt: (gt / '1.png').unlink(), ["no ground truth, for example '1'"]),
         (lambda pred, gt: (gt / '1.png').write_bytes(b'no picture'), ['1.png', 'label']),
