@@ -4,6 +4,16 @@ from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.decoders.invpt import InvPTDecoder
 from mtl3d.models.decoders.mti_net import MTINetDecoder
 from mtl3d.models.decoders.pad_net import PADNetDecoder
+from mtl3d.models.decoders.pap import PAPDecoder
+from mtl3d.models.decoders.psd import PSDDecoder
 from mtl3d.models.decoders.single_heads import SingleHeadsDecoder
 
-__all__ = ['DecoderOutput', 'InvPTDecoder', 'MTINetDecoder', 'PADNetDecoder', 'SingleHeadsDecoder']
+__all__ = [
+    'DecoderOutput',
+    'InvPTDecoder',
+    'MTINetDecoder',
+    'PADNetDecoder',
+    'PAPDecoder',
+    'PSDDecoder',
+    'SingleHeadsDecoder',
+]
