@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mtl3d.engine.brief_runner import BriefRunner
 from mtl3d.utils.compat import ensure_torchvision, refuse_pickles, setup_cpu_dist
 from mtl3d.utils.config import check_config, typed_dicts
 
@@ -91,7 +92,7 @@ def build_runner(cfg: Config) -> Runner:
     number = next(_run_numbers)
     if number and not cfg.get('experiment_name'):
         cfg.experiment_name = f'{Path(cfg.filename or "run").stem}-{number}'
-    return Runner.from_cfg(cfg)
+    return BriefRunner.from_cfg(cfg)
 
 
 def check_data_roots(cfg: Config, loaders: Sequence[str]) -> None:
