@@ -1,7 +1,7 @@
 """The 3D-aware regularizer: shared features as a tri-plane, all tasks rendered from it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +10,22 @@ from mtl3d.models.regularizers.encoder import FeatureEncoder, Features
 from mtl3d.models.regularizers.fields import Density, TaskFields
 from mtl3d.models.regularizers.rendering import (
     Backend,
+    Cameras,
     GridRays,
     PaddingMode,
     PointRays,
     Rendering,
     TriPlane,
+    camera_rays,
     grid_rays,
     normalized,
     render,
+    termination_depth,
 )
 from mtl3d.models.regularizers.tasks import select_tasks
 from mtl3d.registry import MODELS
+
+DepthFrom = Literal['field', 'density']
 
 
 @MODELS.register_module()
@@ -56,14 +61,22 @@ class TriplaneRegularizer(nn.Module):
         tasks: Subset of tasks to render (the paper's Table 6); None means all.
         features: ``all`` features of the backbone, resized and concatenated, or the index of one.
         stop_gradient: Keep gradients from the shared encoder, for ablation.
+        near: Depth in metres of the volume's front. It and ``far`` matter for other cameras and for
+            ``depth_from='density'`` alone.
+        far: Depth in metres of the volume's back.
+        depth_from: The rendered depth is the value of the depth ``field`` (the paper), or the
+            ``density``'s expected depth ``sum_k weight_k depth_k``, which any camera sees
+            consistently.
 
     Shape:
         Input: features ``(N, in_channels[i], h_i, w_i)``; output: task -> raw predictions
         ``(N, out_channels[task], *render_size)``, float32. Activations come after rendering.
 
     Raises:
-        ValueError: A size is not positive, or ``density``, ``tasks``, ``features``, ``backend`` or
-            ``padding_mode`` names what is not there.
+        ValueError: A size is not positive, ``density``, ``tasks``, ``features``, ``backend``,
+            ``padding_mode`` or ``depth_from`` names what is not there, not ``0 < near < far``, or
+            there is no shared density, no depth task, or no other task with
+            ``depth_from='density'``.
     """
 
     def __init__(
@@ -86,8 +99,23 @@ class TriplaneRegularizer(nn.Module):
         tasks: Sequence[str] | None = None,
         features: Features = 'all',
         stop_gradient: bool = False,
+        near: float = 0.1,
+        far: float = 10.0,
+        depth_from: DepthFrom = 'field',
     ) -> None:
         super().__init__()
+        if not 0 < near < far:
+            raise ValueError(f'near={near}, far={far}: they must satisfy 0 < near < far')
+        self.near, self.far = near, far
+        rendered_tasks = select_tasks(out_channels, tasks)
+        self.depth_from = _one_of('depth_from', depth_from, get_args(DepthFrom))
+        if depth_from == 'density':
+            if 'depth' not in rendered_tasks or len(rendered_tasks) == 1 or density != 'shared':
+                raise ValueError(
+                    "depth_from='density' needs the task depth, another task, and density='shared'"
+                    f'; here are the tasks {", ".join(rendered_tasks)} and {density=}'
+                )
+            del rendered_tasks['depth']
         self.render_size = _size('render_size', render_size)
         self.plane_size = _size('plane_size', plane_size or render_size)
         if num_samples < 1:
@@ -108,49 +136,78 @@ class TriplaneRegularizer(nn.Module):
         )
         self.fields = TaskFields(
             in_channels=plane_channels,
-            out_channels=select_tasks(out_channels, tasks),
+            out_channels=rendered_tasks,
             hidden_channels=hidden_channels,
             density=_one_of('density', density, get_args(Density)),
         )
 
     def forward(
-        self, features: Sequence[Tensor], cameras: PointRays | None = None
+        self, features: Sequence[Tensor], cameras: Cameras | None = None
     ) -> dict[str, Tensor]:
         """Render every task.
 
         Args:
             features: The backbone's features, ``(N, C_i, h_i, w_i)``.
-            cameras: The rays of other views through the images' volumes; None renders each image
-                from its own view.
+            cameras: Other views; None renders each image from its own view.
 
         Returns:
-            Task -> raw predictions ``(N, C_t, h, w)``, float32.
+            Task -> raw predictions ``(N, C_t, h, w)``, float32; with M cameras, M of them.
         """
-        rendering = self.render(self.planes(features), cameras)
-        values = rendering.values
-        if self.normalize_weights:
-            values = normalized(rendering)
-        return dict(zip(self.fields.tasks, values, strict=True))
+        return self.predict(self.planes(features), cameras)
+
+    def forward_views(
+        self, features: Sequence[Tensor], cameras: Cameras
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Render every image from its own view and from other views, encoding it once.
+
+        Args:
+            features: The backbone's features, ``(N, C_i, h_i, w_i)``.
+            cameras: M other views.
+
+        Returns:
+            Predictions as of :meth:`forward`, for the N images and for the M views.
+        """
+        planes = self.planes(features)
+        return self.predict(planes), self.predict(planes, cameras)
+
+    def predict(self, planes: TriPlane, cameras: Cameras | None = None) -> dict[str, Tensor]:
+        """Render every task from planes, see :meth:`forward`."""
+        rays = None
+        if cameras is not None:
+            planes = TriPlane(*(plane[cameras.image] for plane in planes))
+            rays = camera_rays(cameras, self.grid_rays(planes), self.near, self.far)
+        rendering = self.render(planes, rays)
+        values = normalized(rendering) if self.normalize_weights else rendering.values
+        predictions = dict(zip(self.fields.tasks, values, strict=True))
+        if self.depth_from == 'density':
+            depth = termination_depth(rendering, self.near, self.far)
+            if self.normalize_weights:
+                depth = depth / rendering.opacity.clamp(min=1e-6)
+            predictions['depth'] = depth
+        return predictions
 
     def planes(self, features: Sequence[Tensor]) -> TriPlane:
         """Encode features ``(N, C_i, h_i, w_i)`` into planes of ``plane_channels`` channels."""
         xy, xz, yz = self.encoder(features).chunk(3, dim=1)
         return TriPlane(xy, xz, yz)
 
+    def grid_rays(self, planes: TriPlane) -> GridRays:
+        """Make one ray per pixel, along z; in training with jitter."""
+        dtype = planes.xy.dtype if planes.xy.dtype == torch.float64 else torch.float32
+        return grid_rays(
+            self.render_size,
+            self.num_samples,
+            len(planes.xy),
+            like=planes.xy.new_empty(0, dtype=dtype),
+            jitter=self.jitter and self.training,
+        )
+
     def render(self, planes: TriPlane, rays: GridRays | PointRays | None = None) -> Rendering:
-        """Render planes along rays; None means one ray per pixel, along z."""
-        if rays is None:
-            rays = grid_rays(
-                self.render_size,
-                self.num_samples,
-                len(planes.xy),
-                like=planes.xy.new_empty(0, dtype=torch.float32),
-                jitter=self.jitter and self.training,
-            )
+        """Render planes along rays; None means :meth:`grid_rays`."""
         return render(
             planes,
             self.fields.weights(),
-            rays,
+            rays or self.grid_rays(planes),
             backend=self.backend,
             padding_mode=self.padding_mode,
         )

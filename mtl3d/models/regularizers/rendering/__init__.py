@@ -3,6 +3,12 @@
 All backends compute the same numbers; see :func:`render`.
 """
 
+from mtl3d.models.regularizers.rendering.cameras import (
+    Cameras,
+    camera_rays,
+    metric_depth,
+    termination_depth,
+)
 from mtl3d.models.regularizers.rendering.dispatch import BACKENDS, Backend, render
 from mtl3d.models.regularizers.rendering.scene import (
     FieldWeights,
@@ -18,13 +24,17 @@ from mtl3d.models.regularizers.rendering.scene import (
 __all__ = [
     'BACKENDS',
     'Backend',
+    'Cameras',
     'FieldWeights',
     'GridRays',
     'PaddingMode',
     'PointRays',
     'Rendering',
     'TriPlane',
+    'camera_rays',
     'grid_rays',
+    'metric_depth',
     'normalized',
     'render',
+    'termination_depth',
 ]
