@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run every step and print the comparison.
 
     Raises:
-        RuntimeError: A step failed.
+        ChildProcessError: A step failed.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/quickstart'))
@@ -74,13 +74,13 @@ def run(tool: str, *arguments: object) -> None:
     """Print a tool's command line and run it.
 
     Raises:
-        RuntimeError: It failed; it has said why.
+        ChildProcessError: It failed; it has said why.
     """
     words = [tool, *map(str, arguments)]
     print(f'\n$ python {shlex.join(words)}', flush=True)
     status = subprocess.run([sys.executable, *words], cwd=ROOT).returncode
     if status:
-        raise RuntimeError(f'{tool} failed with status {status}')
+        raise ChildProcessError(f'{tool} failed with status {status}')
 
 
 def read_metrics(path: Path) -> dict[str, float]:
