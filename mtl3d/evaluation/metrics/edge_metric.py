@@ -1,6 +1,7 @@
 """odsF, oisF and AP of boundaries."""
 
 import dataclasses
+import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mtl3d.evaluation.edge_files import read_image_list, read_label
 from mtl3d.evaluation.functional import edges
@@ -52,7 +54,8 @@ class EdgeMetric(PerImageMetric):
         ground_truth: ``'edge_image'``, ``'label_map'`` or ``'lines'`` (thin the label only); see
             :func:`mtl3d.evaluation.functional.edges.ground_truth`.
         label_map_dir: Folder of the ``<img_id>.mat`` files for ``'label_map'``; by default
-            ``pascal-context/trainval`` beside the folder of the images.
+            ``pascal-context/trainval`` beside the folder of the images, and where no file is
+            there, the training label is thinned instead, with a warning.
         image_list: A text file of image ids, one per line: only these are scored, and all of them
             must come. PASCAL-Context has two lists: the 5105 validation images, and the 2498 of
             them (``test_new``) that the evaluation tool of InvPT and the survey score.
@@ -125,6 +128,7 @@ class EdgeMetric(PerImageMetric):
         self.ground_truth = ground_truth
         self.label_map_dir = label_map_dir
         self.image_ids = None if image_list is None else read_image_list(image_list)
+        self._warned = False
         self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[Future] = deque()
 
@@ -178,7 +182,7 @@ class EdgeMetric(PerImageMetric):
             return None
         if np.all(gt == IGNORE_INDEX):
             return None
-        label_map = self._label_map_path(sample) if self.ground_truth == 'label_map' else None
+        label_map = self._find_label_map(sample) if self.ground_truth == 'label_map' else None
         if self.workers == 0:
             return self._score(img_id, pred, gt, label_map)
         if self._pool is None:
@@ -192,31 +196,44 @@ class EdgeMetric(PerImageMetric):
         self, img_id: str, pred: np.ndarray, gt: np.ndarray, label_map: Path | None
     ) -> np.ndarray:
         try:
-            label = (gt[0] == 1) if label_map is None else read_label(label_map)
-            boundary = edges.ground_truth(label, self.ground_truth)
+            if label_map is None:
+                kind = 'lines' if self.ground_truth == 'label_map' else self.ground_truth
+                boundary = edges.ground_truth(gt[0] == 1, kind)
+            else:
+                boundary = edges.ground_truth(read_label(label_map), 'label_map')
             seed = edges.image_seed(img_id, self.seed)
             return self.image_statistics(pred, boundary[None], seed=seed)
         except ValueError as error:
             raise ValueError(f"edge of image '{img_id}': {error}") from error
 
-    def _label_map_path(self, sample: Mapping[str, Any]) -> Path:
-        """Find the file from which PASCAL-Context's ground truth is derived."""
+    def _find_label_map(self, sample: Mapping[str, Any]) -> Path | None:
+        """Find the file from which PASCAL-Context's ground truth is derived.
+
+        Raises:
+            FileNotFoundError: It is not in ``label_map_dir``.
+        """
+        name = f'{sample["img_id"]}.mat'
         if self.label_map_dir is not None:
-            folder = Path(self.label_map_dir)
-        elif 'img_path' in sample:
-            folder = Path(sample['img_path']).parents[1] / 'pascal-context' / 'trainval'
-        else:
-            raise ValueError(
-                f"edge of image '{sample['img_id']}': the sample has no img_path beside which its "
-                'label map could be found. Give label_map_dir.'
+            path = Path(self.label_map_dir, name)
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"edge of image '{sample['img_id']}': no label map {path} (label_map_dir)"
+                )
+            return path
+        root = Path(sample.get('img_path', '')).parent.parent
+        path = root / 'pascal-context' / 'trainval' / name
+        if path.is_file():
+            return path
+        if not self._warned:
+            self._warned = True
+            print_log(
+                f"edge of image '{sample['img_id']}': no label map {path}, so the training label "
+                'is thinned instead. Give label_map_dir for the published ground truth, or '
+                "ground_truth='lines' to silence this.",
+                'current',
+                logging.WARNING,
             )
-        path = folder / f'{sample["img_id"]}.mat'
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"edge of image '{sample['img_id']}': no label map {path}. Give label_map_dir, or "
-                "ground_truth='lines' to score against the training label."
-            )
-        return path
+        return None
 
     def evaluate(self, size: int) -> dict[str, float]:
         """Wait for the workers, then pool; see :meth:`PerImageMetric.evaluate`."""

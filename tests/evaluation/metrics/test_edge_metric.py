@@ -10,7 +10,7 @@ from scipy.io import savemat
 
 from mtl3d.evaluation import MultiTaskEvaluator
 from mtl3d.evaluation.functional import edges
-from mtl3d.evaluation.metrics import EdgeMetric
+from mtl3d.evaluation.metrics import EdgeMetric, edge_metric
 from mtl3d.registry import METRICS
 from mtl3d.structures import MultiTaskDataSample
 
@@ -140,7 +140,7 @@ def test_ignored_pixels_count_as_no_boundary():
     assert evaluate([[partly]], dataset='nyud') == evaluate([[plain]], dataset='nyud')
 
 
-def test_pascal_ground_truth_comes_from_the_label_map(tmp_path):
+def test_pascal_ground_truth_comes_from_the_label_map(tmp_path, monkeypatch):
     folder = tmp_path / 'pascal-context' / 'trainval'
     folder.mkdir(parents=True)
     sample = make_sample(0, img_path=str(tmp_path / 'JPEGImages' / 'image_0.jpg'))
@@ -156,8 +156,13 @@ def test_pascal_ground_truth_comes_from_the_label_map(tmp_path):
     sample.set_metainfo(dict(img_path='elsewhere/JPEGImages/image_0.jpg'))
     other, _ = evaluate([[sample]], dataset='pascal_context', label_map_dir=str(folder))
     assert other == results
-    with pytest.raises(FileNotFoundError, match="image 'image_0'.*elsewhere"):
-        evaluate([[sample]], dataset='pascal_context')
+    with pytest.raises(FileNotFoundError, match="image 'image_0'.*nowhere"):
+        evaluate([[sample]], dataset='pascal_context', label_map_dir='nowhere')
+    messages = []
+    monkeypatch.setattr(edge_metric, 'print_log', lambda text, *_: messages.append(text))
+    from_label, _ = evaluate([[sample, make_sample(1)]], dataset='pascal_context')
+    assert len(messages) == 1 and 'no label map elsewhere' in messages[0]
+    assert from_label == expected_scores([sample, make_sample(1)], 'lines', max_dist=0.0075)
     savemat(folder / 'image_0.mat', dict(LabelMap=label_map[1:]))
     with pytest.raises(ValueError, match="image 'image_0'.*shape"):
         evaluate([[sample]], dataset='pascal_context', label_map_dir=str(folder))

@@ -69,9 +69,30 @@ _HUNDREDTHS = tuple(i / 100 for i in range(1, 100))
 #: Techniques", TPAMI 2016). ``mti``: that of the multi-task survey and MTI-Net, without
 #: non-maximum suppression. ``bsds``: the BSDS500 benchmark (Arbelaez et al., TPAMI 2011).
 PROTOCOLS: dict[str, EdgeProtocol] = {
-    'seism': EdgeProtocol((0.001, *_HUNDREDTHS, 0.999), True, True, False, True, None),
-    'mti': EdgeProtocol(_HUNDREDTHS, False, False, False, False, 0.0075),
-    'bsds': EdgeProtocol(_HUNDREDTHS, True, False, True, False, 0.0075),
+    'seism': EdgeProtocol(
+        thresholds=(0.001, *_HUNDREDTHS, 0.999),
+        suppress=True,
+        strict=True,
+        round_suppressed=False,
+        single_precision=True,
+        max_dist=None,
+    ),
+    'mti': EdgeProtocol(
+        thresholds=_HUNDREDTHS,
+        suppress=False,
+        strict=False,
+        round_suppressed=False,
+        single_precision=False,
+        max_dist=0.0075,
+    ),
+    'bsds': EdgeProtocol(
+        thresholds=_HUNDREDTHS,
+        suppress=True,
+        strict=False,
+        round_suppressed=True,
+        single_precision=False,
+        max_dist=0.0075,
+    ),
 }
 
 
