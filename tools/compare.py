@@ -23,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from mtl3d.apis.checkpoint import find_checkpoint
 from mtl3d.apis.command_line import run_tool
 from mtl3d.evaluation.metrics.multi_task_delta import HEADLINES
 
@@ -72,11 +73,10 @@ def run(config: Path, seed: int, args: argparse.Namespace) -> dict[str, float]:
         work_dir.mkdir(parents=True, exist_ok=True)
         options = ['--cfg-options', f'randomness.seed={seed}', *args.cfg_options]
         common = ['--work-dir', str(work_dir), *options]
-        last = work_dir / 'last_checkpoint'
-        resume = ['--resume'] if last.is_file() else []
+        resume = ['--resume'] if (work_dir / 'last_checkpoint').is_file() else []
         amp = ['--amp', args.amp] if args.amp else []
         call(work_dir, 'tools/train.py', config, *resume, *amp, *common)
-        checkpoint = last.read_text().strip()
+        checkpoint = find_checkpoint(work_dir)
         call(work_dir, 'tools/test.py', config, checkpoint, '--out', results, *common)
     return json.loads(results.read_text())['metrics']
 

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from mtl3d.apis.checkpoint import find_checkpoint
 from mtl3d.apis.command_line import run_tool
 
 CONFIG = 'configs/invpt/invpt_vitt_synthrooms_3dreg.py'
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run('tools/dataset_converters/synth_rooms.py')
     resume = ['--resume'] if (work_dir / 'last_checkpoint').is_file() else []
     run('tools/train.py', CONFIG, '--work-dir', work_dir, *resume, *options)
-    checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
+    checkpoint = find_checkpoint(work_dir)
     results = work_dir / 'results.json'
     run(
         'tools/test.py', CONFIG, checkpoint, '--work-dir', work_dir, '--outputs', 'all',

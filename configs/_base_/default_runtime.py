@@ -15,6 +15,7 @@ default_hooks = dict(
     sync_statistics=dict(type='SyncStatisticsHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'),
     random_state=dict(type='RandomStateHook'),
+    interrupt=dict(type='InterruptHook'),
     results_table=dict(type='ResultsTableHook'),
 )
 log_processor = dict(type='MultiTaskLogProcessor')

@@ -1,5 +1,7 @@
 """Training by MMEngine's Runner, with the checks that it leaves out."""
 
+import signal
+import threading
 from pathlib import Path
 
 from mmengine.config import Config
@@ -42,10 +44,14 @@ def train(cfg: Config, *, resume: bool | str | Path = False, validate: bool = Tr
     runner = build_runner(cfg)
     if resume:
         check_resumable(unwrapped(runner.model), cfg.load_from)
+    on_interrupt = signal.getsignal(signal.SIGINT)  # InterruptHook changes it
     try:
         runner.train()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_how_to_continue(runner)) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_interrupt)
     return runner
 
 

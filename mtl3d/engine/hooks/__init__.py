@@ -4,6 +4,7 @@ from mtl3d.engine.hooks.activation_checkpointing_hook import ActivationCheckpoin
 from mtl3d.engine.hooks.alpha_ramp_hook import AlphaRampHook
 from mtl3d.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from mtl3d.engine.hooks.compile_hook import CompileHook
+from mtl3d.engine.hooks.interrupt_hook import InterruptHook
 from mtl3d.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from mtl3d.engine.hooks.prediction_writer_hook import PredictionWriterHook
 from mtl3d.engine.hooks.random_state_hook import RandomStateHook
@@ -15,6 +16,7 @@ __all__ = [
     'AlphaRampHook',
     'AtomicCheckpointHook',
     'CompileHook',
+    'InterruptHook',
     'PlainCheckpointHook',
     'PredictionWriterHook',
     'RandomStateHook',
