@@ -1,7 +1,8 @@
 """Encoders of methods that tell the tasks apart before the decoder."""
 
+from mtl3d.models.encoders.astmt import ASTMTEncoder
 from mtl3d.models.encoders.base import TaskFeatures
 from mtl3d.models.encoders.mixing import CrossStitchEncoder, NDDREncoder
 from mtl3d.models.encoders.mtan import MTANEncoder
 
-__all__ = ['CrossStitchEncoder', 'MTANEncoder', 'NDDREncoder', 'TaskFeatures']
+__all__ = ['ASTMTEncoder', 'CrossStitchEncoder', 'MTANEncoder', 'NDDREncoder', 'TaskFeatures']
