@@ -1,6 +1,6 @@
 """The one architecture: backbone, decoder, tasks, and a regularizer that only training knows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -14,7 +14,7 @@ from mtl3d.models.encoders.base import TaskFeatures
 from mtl3d.models.tasks.base import Task, resize
 from mtl3d.registry import MODELS, TASKS
 from mtl3d.structures import MultiTaskDataSample
-from mtl3d.utils.config import accepted_keys, resolve
+from mtl3d.utils.config import accepted_keys, nearest, resolve
 
 Outputs = Literal['heads', 'regularizer', 'average', 'all']
 OUTPUTS = ('heads', 'regularizer', 'average', 'all')
@@ -40,6 +40,9 @@ class MultiTaskModel(BaseModel):
         regularizer: Config of the regularizer, built like the decoder; None gives the base method.
         regularizer_weight: The weight alpha of the regularizer's losses.
         auxiliary_weights: Name of a deep supervision of the decoder -> its factor; 1 if absent.
+        auxiliary_tasks: Task -> config of the task that takes its place in the decoder's deep
+            supervision, where that predicts something else (ATRC: classes of depth). The decoder
+            is built with ``auxiliary_channels`` then.
         outputs: What ``predict`` gives: the decoder's ``heads``, the ``regularizer``'s rendering,
             their ``average``, or ``all`` three.
         data_preprocessor: Config of the data preprocessor, or the module; the default one if None.
@@ -59,6 +62,7 @@ class MultiTaskModel(BaseModel):
         regularizer: Mapping[str, Any] | None = None,
         regularizer_weight: float = 1.0,
         auxiliary_weights: Mapping[str, float] | None = None,
+        auxiliary_tasks: Mapping[str, Mapping[str, Any]] | None = None,
         outputs: Outputs = 'heads',
         data_preprocessor: Mapping[str, Any] | nn.Module | None = None,
         init_cfg: Mapping[str, Any] | None = None,
@@ -72,12 +76,15 @@ class MultiTaskModel(BaseModel):
             raise ValueError('tasks is empty: a model needs at least one task')
         self.tasks = nn.ModuleDict({name: TASKS.build(dict(cfg)) for name, cfg in tasks.items()})
         out_channels = {name: task.out_channels for name, task in self._tasks()}
+        self.auxiliary_tasks = nn.ModuleDict(build_auxiliary_tasks(auxiliary_tasks or {}, tasks))
         self.backbone = build_backbone(backbone, list(tasks))
         task_specific = getattr(self.backbone, 'task_specific', False)
         in_channels = self.backbone.out_channels
-        self.decoder = MODELS.build(
-            {**decoder, 'in_channels': in_channels, 'out_channels': out_channels}
-        )
+        decoder = {**decoder, 'in_channels': in_channels, 'out_channels': out_channels}
+        if auxiliary_tasks:
+            own = {name: task.out_channels for name, task in self.auxiliary_tasks.items()}
+            decoder['auxiliary_channels'] = out_channels | own
+        self.decoder = MODELS.build(decoder)
         if task_specific and not getattr(self.decoder, 'accepts_task_features', False):
             raise ValueError(
                 f'{type(self.backbone).__name__} gives every task its own features, but '
@@ -100,6 +107,10 @@ class MultiTaskModel(BaseModel):
 
     def _tasks(self) -> list[tuple[str, Task]]:
         return list(self.tasks.items())  # type: ignore[arg-type]
+
+    def _task(self, name: str, *, auxiliary: bool) -> Task:
+        substituted = auxiliary and name in self.auxiliary_tasks
+        return (self.auxiliary_tasks if substituted else self.tasks)[name]  # type: ignore[return-value]
 
     def _checked_outputs(self, outputs: Outputs) -> Outputs:
         if outputs not in OUTPUTS:
@@ -150,7 +161,8 @@ class MultiTaskModel(BaseModel):
         """Compute the weighted losses ``<source>.loss_<task>``.
 
         Sources are ``decoder``, ``decoder.<auxiliary>`` and, in training mode, ``regularizer``.
-        The unweighted values go to the message hub as ``train/<source>.<task>``.
+        The decoder's penalties are there as ``decoder.loss_<penalty>``. The unweighted values go to
+        the message hub as ``train/<source>.<task>``.
 
         Args:
             inputs: ``(N, 3, H, W)`` normalised images.
@@ -164,11 +176,11 @@ class MultiTaskModel(BaseModel):
         if self.regularizer is not None and self.training:
             terms.append(('regularizer', self.render(features), self.regularizer_weight))
 
-        losses = {}
+        losses = {f'decoder.loss_{name}': value for name, value in output.penalties.items()}
         hub = MessageHub.get_current_instance()
         for source, predictions, weight in terms:
             for name, logits in predictions.items():
-                task: Task = self.tasks[name]  # type: ignore[assignment]
+                task = self._task(name, auxiliary=source.startswith('decoder.'))
                 value = task_loss(task, name, logits, data_samples)
                 hub.update_scalar(f'train/{source}.{name}', value.detach())
                 losses[f'{source}.loss_{name}'] = weight * task.loss_weight * value
@@ -266,6 +278,24 @@ def build_backbone(cfg: Mapping[str, Any], tasks: Sequence[str]) -> nn.Module:
     """
     keys = accepted_keys(resolve(cfg['type'], MODELS))
     return MODELS.build({**cfg, 'tasks': tasks} if keys and 'tasks' in keys else dict(cfg))
+
+
+def build_auxiliary_tasks(
+    cfgs: Mapping[str, Mapping[str, Any]], tasks: Iterable[str]
+) -> dict[str, Task]:
+    """Build the tasks of the decoder's deep supervision.
+
+    Args:
+        cfgs: Task -> config.
+        tasks: The model's tasks.
+
+    Raises:
+        ValueError: One of them is no task of the model.
+    """
+    for name in cfgs:
+        if name not in tasks:
+            raise ValueError(f"auxiliary_tasks: unknown task '{name}'. {nearest(name, tasks)}")
+    return {name: TASKS.build(dict(cfg)) for name, cfg in cfgs.items()}
 
 
 def task_loss(

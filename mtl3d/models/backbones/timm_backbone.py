@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mtl3d.models.backbones.hrnet_fusion import accept_any_size
 from mtl3d.models.backbones.pretrained import read_weights, resize_position_embedding
 from mtl3d.registry import MODELS
 from mtl3d.utils.compat import ensure_torchvision
@@ -110,6 +111,7 @@ class TimmBackbone(nn.Module):
             count = len(checked_blocks(self.out_blocks, model)) + 1
             self.out_channels = (model.num_features,) * count
             self.strides = (model.patch_embed.patch_size[0],) * count
+        accept_any_size(model)
         if upsample_mode is not None:
             self._set_upsample_mode(upsample_mode)
         if grad_checkpointing:

@@ -1,5 +1,7 @@
 """Decoders: shared features in, one prediction per task out. One file per method."""
 
+from mtl3d.models.decoders.atrc import ATRCDecoder
+from mtl3d.models.decoders.atrc_search import ATRCSearchDecoder
 from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.decoders.invpt import InvPTDecoder
 from mtl3d.models.decoders.mti_net import MTINetDecoder
@@ -9,6 +11,8 @@ from mtl3d.models.decoders.psd import PSDDecoder
 from mtl3d.models.decoders.single_heads import SingleHeadsDecoder
 
 __all__ = [
+    'ATRCDecoder',
+    'ATRCSearchDecoder',
     'DecoderOutput',
     'InvPTDecoder',
     'MTINetDecoder',

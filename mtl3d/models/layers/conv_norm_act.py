@@ -17,6 +17,7 @@ class ConvNormAct(nn.Sequential):
         groups: Groups of the convolution; ``in_channels`` makes it depth-wise.
         bias: Give the convolution a bias, although the normalisation has one.
         act: End with a ReLU.
+        affine: Give the normalisation a learnt scale and shift.
 
     Shape:
         Input ``(N, in_channels, h, w)``; output ``(N, out_channels, ceil(h / stride),
@@ -34,6 +35,7 @@ class ConvNormAct(nn.Sequential):
         groups: int = 1,
         bias: bool = False,
         act: bool = True,
+        affine: bool = True,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
@@ -46,7 +48,7 @@ class ConvNormAct(nn.Sequential):
             groups=groups,
             bias=bias,
         )
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = nn.BatchNorm2d(out_channels, affine=affine)
         if act:
             self.act = nn.ReLU()
 

@@ -5,6 +5,7 @@ from mtl3d.models.tasks.depth import DepthTask
 from mtl3d.models.tasks.edge import EdgeTask
 from mtl3d.models.tasks.human_parts import HumanPartsTask
 from mtl3d.models.tasks.normals import NormalsTask
+from mtl3d.models.tasks.quantized import QuantizedDepthTask, QuantizedNormalsTask
 from mtl3d.models.tasks.saliency import SaliencyTask
 from mtl3d.models.tasks.semseg import SemSegTask
 
@@ -13,6 +14,8 @@ __all__ = [
     'EdgeTask',
     'HumanPartsTask',
     'NormalsTask',
+    'QuantizedDepthTask',
+    'QuantizedNormalsTask',
     'SaliencyTask',
     'SemSegTask',
     'Task',

@@ -1,0 +1,39 @@
+#!/usr/bin/env python
+"""Convert a checkpoint of ATRC's code to mtl3d's naming.
+
+    python tools/model_converters/atrc.py OFFICIAL_CKPT OUT
+
+ATRC, its relation search and its hard-sharing baseline are told apart by their weights' names. The
+names do not tell the genotype: take the one that the checkpoint was trained with. Every tensor's
+old and new name is printed; an unknown or a missing one is an error.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from mtl3d.apis.command_line import run_tool
+from mtl3d.utils.compat import ensure_torchvision
+
+ensure_torchvision()
+
+from mtl3d.models.converters import convert_file
+from mtl3d.models.converters.atrc import from_official
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('checkpoint', help='the published checkpoint')
+    parser.add_argument('out', help='the file to write')
+    args = parser.parse_args(argv)
+    print(convert_file(args.checkpoint, args.out, from_official))
+
+
+if __name__ == '__main__':
+    sys.exit(run_tool(main))
