@@ -34,8 +34,9 @@ lint: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gpu: venv
-	$(BIN)/python -m pytest -m gpu
+# Uses .venv if there is one, else the interpreter of the machine (a lent one may have no network).
+gpu:
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tools/gpu_session.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
