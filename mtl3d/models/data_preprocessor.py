@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
@@ -14,7 +15,7 @@ from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
 
 @MODELS.register_module()
 class MultiTaskDataPreprocessor(BaseDataPreprocessor):
-    """Normalise and pad images; in training pad the labels along.
+    """Normalise and pad images; in training pad labels and cameras along, also of second views.
 
     Padding is centred (the odd pixel goes to the bottom and the right) and follows normalisation,
     so the padding has the mean colour, as in the published recipes (invpt.md section 5). Labels are
@@ -28,7 +29,7 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         non_blocking: Copy to the device asynchronously.
 
     Raises:
-        ValueError: When called: an image is larger than ``size``.
+        ValueError: When called: an image, or in training a second view, is larger than ``size``.
     """
 
     mean: Tensor
@@ -55,15 +56,19 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs``, a list of uint8 or float ``(3, H, W)`` RGB tensors in 0..255 (or one
                 stacked tensor), and ``data_samples``, a list of samples or None.
-            training: Pad the labels to the size of the batch.
+            training: Pad the labels and second views to the size of the batch.
 
         Returns:
             ``inputs`` as ``(N, 3, H', W')`` float32 and ``data_samples``, whose metainfo tells
             ``padding`` and ``batch_input_shape``.
         """
         data = self.cast_data(data)
-        images = [(image.float() - self.mean) / self.std for image in data['inputs']]
-        target = self._target_size(images)
+        images = [self._normalize(image) for image in data['inputs']]
+        samples = data.get('data_samples')
+        seconds = [s.second for s in samples or () if 'second' in s] if training else []
+        target = self._target_size(
+            [tuple(image.shape[-2:]) for image in images] + [s.img_shape for s in seconds]
+        )
         paddings = [centred_padding(image.shape[-2:], target) for image in images]
         inputs = torch.stack(
             [
@@ -71,17 +76,27 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
                 for image, (left, top, right, bottom) in zip(images, paddings, strict=True)
             ]
         )
-        samples = data.get('data_samples')
         if samples is not None:
             for sample, pad in zip(samples, paddings, strict=True):
                 sample.set_metainfo(dict(padding=pad, batch_input_shape=target))
                 if training:
                     pad_labels(sample, pad)
+                    pad_camera(sample, pad)
+        for second in seconds:
+            pad = centred_padding(second.img_shape, target)
+            pad_labels(second, pad)
+            pad_camera(second, pad)
+            if 'image' in second:
+                left, top, right, bottom = pad
+                second.image = F.pad(self._normalize(second.image), (left, right, top, bottom))
         return dict(inputs=inputs, data_samples=samples)
 
-    def _target_size(self, images: Sequence[Tensor]) -> tuple[int, int]:
-        height = max(image.shape[-2] for image in images)
-        width = max(image.shape[-1] for image in images)
+    def _normalize(self, image: Tensor) -> Tensor:
+        return (image.float() - self.mean) / self.std
+
+    def _target_size(self, sizes: Sequence[Sequence[int]]) -> tuple[int, int]:
+        height = max(size[0] for size in sizes)
+        width = max(size[1] for size in sizes)
         if self.size is None:
             divisor = self.size_divisor
             return -(-height // divisor) * divisor, -(-width // divisor) * divisor
@@ -117,3 +132,17 @@ def pad_labels(sample: MultiTaskDataSample, padding: tuple[int, int, int, int]) 
             for name, label in sample.gt.items()
         }
     )
+
+
+def pad_camera(sample: MultiTaskDataSample, padding: tuple[int, int, int, int]) -> None:
+    """Move a sample's principal point along with the padded picture.
+
+    Args:
+        sample: Its ``intrinsics``, if there are any, are replaced.
+        padding: (left, top, right, bottom) in pixels.
+    """
+    if 'intrinsics' in sample:
+        left, top, _, _ = padding
+        moved = np.array(sample.intrinsics, dtype=np.float64)
+        moved[:2, 2] += left, top
+        sample.set_metainfo(dict(intrinsics=moved))

@@ -9,6 +9,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
+from mtl3d.models.cross_view import second_views, with_second_views
 from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.encoders.base import TaskFeatures
 from mtl3d.models.tasks.base import Task, resize
@@ -18,6 +19,9 @@ from mtl3d.utils.config import accepted_keys, nearest, resolve
 
 Outputs = Literal['heads', 'regularizer', 'average', 'all']
 OUTPUTS = ('heads', 'regularizer', 'average', 'all')
+
+#: Source of a loss, task -> raw predictions, weight, and one sample with labels per prediction.
+Term = tuple[str, dict[str, Tensor], float, list[MultiTaskDataSample]]
 
 
 @MODELS.register_module()
@@ -39,6 +43,11 @@ class MultiTaskModel(BaseModel):
         tasks: Task -> config of the task. The order is the decoder's task order.
         regularizer: Config of the regularizer, built like the decoder; None gives the base method.
         regularizer_weight: The weight alpha of the regularizer's losses.
+        cross_view_weight: The weight alpha' of what the regularizer renders from second views; None
+            follows ``regularizer_weight`` (the paper).
+        cross_view_symmetric: Treat the second view as another image of the batch as well: it is
+            encoded, has its own losses, and the first view is rendered from its volume. By default
+            it only supervises, and costs no pass through the encoder.
         auxiliary_weights: Name of a deep supervision of the decoder -> its factor; 1 if absent.
         auxiliary_tasks: Task -> config of the task that takes its place in the decoder's deep
             supervision, where that predicts something else (ATRC: classes of depth). The decoder
@@ -61,6 +70,8 @@ class MultiTaskModel(BaseModel):
         tasks: Mapping[str, Mapping[str, Any]],
         regularizer: Mapping[str, Any] | None = None,
         regularizer_weight: float = 1.0,
+        cross_view_weight: float | None = None,
+        cross_view_symmetric: bool = False,
         auxiliary_weights: Mapping[str, float] | None = None,
         auxiliary_tasks: Mapping[str, Mapping[str, Any]] | None = None,
         outputs: Outputs = 'heads',
@@ -102,6 +113,8 @@ class MultiTaskModel(BaseModel):
                 {**regularizer, 'in_channels': shared_channels, 'out_channels': out_channels}
             )
         self.regularizer_weight = regularizer_weight
+        self.cross_view_weight = cross_view_weight
+        self.cross_view_symmetric = cross_view_symmetric
         self.auxiliary_weights = dict(auxiliary_weights or {})
         self.outputs = self._checked_outputs(outputs)
 
@@ -152,15 +165,16 @@ class MultiTaskModel(BaseModel):
 
     def render(self, features: tuple[Tensor, ...] | TaskFeatures) -> dict[str, Tensor]:
         """Run the regularizer on the features that all tasks share: task -> raw predictions."""
-        shared = features.shared if isinstance(features, TaskFeatures) else features
-        return self.regularizer(shared)  # type: ignore[misc]
+        return self.regularizer(shared_features(features))  # type: ignore[misc]
 
     # -- training ---------------------------------------------------------------------------------
 
     def loss(self, inputs: Tensor, data_samples: list[MultiTaskDataSample]) -> dict[str, Tensor]:
         """Compute the weighted losses ``<source>.loss_<task>``.
 
-        Sources are ``decoder``, ``decoder.<auxiliary>`` and, in training mode, ``regularizer``.
+        Sources are ``decoder``, ``decoder.<auxiliary>`` and, in training mode, ``regularizer`` and,
+        where images have a second view, ``cross_view``: what is rendered from the second camera
+        against the second view's labels.
         The decoder's penalties are there as ``decoder.loss_<penalty>``. The unweighted values go to
         the message hub as ``train/<source>.<task>``.
 
@@ -168,23 +182,52 @@ class MultiTaskModel(BaseModel):
             inputs: ``(N, 3, H, W)`` normalised images.
             data_samples: Samples with ``gt`` of the same padded size as ``inputs``.
         """
+        regularized = self.regularizer is not None and self.training
+        if regularized and self.cross_view_symmetric:
+            inputs, data_samples = with_second_views(inputs, data_samples)
         features = self.extract_feat(inputs)
         output: DecoderOutput = self.decoder(features)
-        terms = [('decoder', output.predictions, 1.0)]
+        terms = [('decoder', output.predictions, 1.0, data_samples)]
         for name, predictions in output.auxiliary.items():
-            terms.append((f'decoder.{name}', predictions, self.auxiliary_weights.get(name, 1.0)))
-        if self.regularizer is not None and self.training:
-            terms.append(('regularizer', self.render(features), self.regularizer_weight))
+            weight = self.auxiliary_weights.get(name, 1.0)
+            terms.append((f'decoder.{name}', predictions, weight, data_samples))
+        if regularized:
+            terms += self._rendered_terms(features, inputs, data_samples)
 
         losses = {f'decoder.loss_{name}': value for name, value in output.penalties.items()}
         hub = MessageHub.get_current_instance()
-        for source, predictions, weight in terms:
+        for source, predictions, weight, samples in terms:
             for name, logits in predictions.items():
                 task = self._task(name, auxiliary=source.startswith('decoder.'))
-                value = task_loss(task, name, logits, data_samples)
+                value = task_loss(task, name, logits, samples)
                 hub.update_scalar(f'train/{source}.{name}', value.detach())
                 losses[f'{source}.loss_{name}'] = weight * task.loss_weight * value
+        if self.training and hasattr(self.decoder, 'extra_losses'):
+            own = {name: losses[f'decoder.loss_{name}'] for name in output.predictions}
+            extra = self.decoder.extra_losses(output, own)
+            losses |= {f'decoder.{name}': value for name, value in extra.items()}
         return losses
+
+    def _rendered_terms(
+        self,
+        features: tuple[Tensor, ...] | TaskFeatures,
+        inputs: Tensor,
+        data_samples: list[MultiTaskDataSample],
+    ) -> list[Term]:
+        """Render the images' own views and the second views that there are."""
+        alpha = self.regularizer_weight
+        views = second_views(data_samples, inputs)
+        if views is None:
+            return [('regularizer', self.render(features), alpha, data_samples)]
+        if not hasattr(self.regularizer, 'forward_views'):
+            raise ValueError(
+                f'{type(self.regularizer).__name__} cannot show a second view, but the data set '
+                'has some: use TriplaneRegularizer, or a data set without TwoViewDataset'
+            )
+        cameras, seconds = views
+        own, other = self.regularizer.forward_views(shared_features(features), cameras)  # type: ignore
+        weight = alpha if self.cross_view_weight is None else self.cross_view_weight
+        return [('regularizer', own, alpha, data_samples), ('cross_view', other, weight, seconds)]
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum the losses, and stop before a non-finite one reaches the weights.
@@ -267,6 +310,14 @@ class MultiTaskModel(BaseModel):
             for name, value in activated.items()
         }
         return PixelData(**fields)
+
+
+def shared_features(features: tuple[Tensor, ...] | TaskFeatures) -> tuple[Tensor, ...]:
+    """Take the features that all tasks share."""
+    if not isinstance(features, TaskFeatures):
+        return features
+    assert features.shared is not None, 'the constructor has refused a regularizer'
+    return features.shared
 
 
 def build_backbone(cfg: Mapping[str, Any], tasks: Sequence[str]) -> nn.Module:

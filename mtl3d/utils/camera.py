@@ -63,3 +63,49 @@ def normals_from_depth(
     unit = normal / np.where(valid, length, 1)[..., None] * (1, -1, -1)
     normals[inner] = np.where(valid[..., None], unit, 0)
     return normals
+
+
+def depth_residual(
+    depth: NDArray,
+    intrinsics: NDArray,
+    other_depth: NDArray,
+    other_intrinsics: NDArray,
+    to_other: NDArray,
+) -> NDArray[np.float64]:
+    """Compare each point that a view sees with what another view measures in its direction.
+
+    Args:
+        depth: ``(H, W)`` metres along z, 0 = no measurement.
+        intrinsics: ``(3, 3)`` from camera coordinates to pixels.
+        other_depth: ``(h, w)`` of the other view; its nearest pixel is taken.
+        other_intrinsics: ``(3, 3)``.
+        to_other: ``(4, 4)``, from this camera's coordinates to the other's, in metres.
+
+    Returns:
+        ``(H, W)``: measured depth in the other view over the point's depth there, minus 1; negative
+        where something stands in front of the point, and NaN where either view has no measurement
+        or the point is outside of the other picture.
+    """
+    points = backproject(depth, intrinsics) @ to_other[:3, :3].T + to_other[:3, 3]
+    z = points[..., 2]
+    usable = (depth > 0) & (z > 0)
+    pixels = (points @ other_intrinsics.T)[..., :2] / np.where(usable, z, 1)[..., None]
+    column, row = np.moveaxis(np.round(np.where(usable[..., None], pixels, -1)), -1, 0)
+    height, width = other_depth.shape
+    usable &= (0 <= row) & (row < height) & (0 <= column) & (column < width)
+    index = np.where(usable, row, 0).astype(int), np.where(usable, column, 0).astype(int)
+    measured = other_depth[index]
+    usable &= measured > 0
+    return np.where(usable, measured / np.where(usable, z, 1) - 1, np.nan)
+
+
+def overlap(residual: NDArray, depth: NDArray, tolerance: float = 0.05) -> float:
+    """Compute the part of a view's measured pixels that the other view sees, too.
+
+    Args:
+        residual: ``(H, W)`` from :func:`depth_residual`.
+        depth: ``(H, W)`` of the same view.
+        tolerance: Largest relative difference of depth at which both see the same surface.
+    """
+    seen = np.count_nonzero(np.abs(residual) <= tolerance)
+    return float(seen / np.maximum(np.count_nonzero(depth > 0), 1))

@@ -4,7 +4,9 @@
 ``(H, W, C)`` with the values of :data:`mtl3d.structures.LABEL_SPECS` (class ids as uint8, all else
 float32); ``task_fields`` lists the tasks that have a label. ``img_shape`` and ``ori_shape`` are
 (H, W); ``scale_factor`` is (x, y) and multiplies up; ``flip`` tells whether the image is mirrored;
-``intrinsics``, where present, is the ``(3, 3)`` camera matrix of ``img``.
+``intrinsics``, where present, is the ``(3, 3)`` camera matrix of ``img``, and ``pose`` its
+``(4, 4)`` camera-to-world motion in metres. ``second``, where present, is such a dictionary of
+another view of the same scene.
 """
 
 from collections.abc import Callable
@@ -15,6 +17,11 @@ from numpy.typing import NDArray
 from mtl3d.structures import LABEL_SPECS, LabelSpec
 
 Results = dict[str, Any]
+
+
+def views(results: Results) -> list[Results]:
+    """List the views of an item: itself, and the second view if there is one."""
+    return [results, results['second']] if 'second' in results else [results]
 
 
 def map_labels(results: Results, change: Callable[[NDArray, LabelSpec], NDArray]) -> None:

@@ -159,6 +159,37 @@ def warp_intrinsics(intrinsics: NDArray, matrix: NDArray, degrees: float) -> NDA
     return np.vstack([matrix, (0, 0, 1)]) @ intrinsics @ turn_back
 
 
+# -- poses: (4, 4), camera to world. What a transform does to the scene in front of one camera it
+# -- does to the whole world, so that the poses of two views stay consistent when both are treated
+# -- alike.
+
+
+def flip_pose(pose: NDArray) -> NDArray:
+    """Follow a mirroring of the x axes of camera and world."""
+    mirror = np.diag([-1.0, 1.0, 1.0, 1.0])
+    return mirror @ pose @ mirror
+
+
+def zoom_pose(pose: NDArray, factor: float) -> NDArray:
+    """Follow a scene made 1 / factor as large, see :func:`zoom_distances`."""
+    zoomed = pose.copy()
+    zoomed[:3, 3] /= factor
+    return zoomed
+
+
+def turn_pose(pose: NDArray, degrees: float) -> NDArray:
+    """Follow a rotation of the camera's axes about the viewing axis; the world stays.
+
+    Args:
+        pose: The camera.
+        degrees: Counter-clockwise as seen in the picture, as in :func:`warp_intrinsics`.
+    """
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turn_back = np.eye(4)
+    turn_back[:2, :2] = [[cos, -sin], [sin, cos]]
+    return pose @ turn_back
+
+
 # -- photometry on (H, W, 3) uint8 RGB -------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mtl3d.datasets.transforms.fields import Results
+from mtl3d.datasets.transforms.fields import Results, views
 from mtl3d.registry import TRANSFORMS
 from mtl3d.structures.label_spec import IGNORE_INDEX
 
@@ -26,10 +26,11 @@ class IgnoreBackgroundOnly(BaseTransform):
         self.tasks = tuple(tasks)
 
     def transform(self, results: Results) -> Results:
-        for task in self.tasks:
-            if task not in results['task_fields']:
-                continue
-            label = results[f'gt_{task}']
-            if np.isin(label, (0, IGNORE_INDEX)).all():
-                results[f'gt_{task}'] = np.full_like(label, IGNORE_INDEX)
+        for view in views(results):
+            for task in self.tasks:
+                if task not in view['task_fields']:
+                    continue
+                label = view[f'gt_{task}']
+                if np.isin(label, (0, IGNORE_INDEX)).all():
+                    view[f'gt_{task}'] = np.full_like(label, IGNORE_INDEX)
         return results

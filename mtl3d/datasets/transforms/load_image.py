@@ -3,7 +3,7 @@
 from mmcv.transforms import BaseTransform
 
 from mtl3d.datasets.label_readers import read_rgb
-from mtl3d.datasets.transforms.fields import Results
+from mtl3d.datasets.transforms.fields import Results, views
 from mtl3d.registry import TRANSFORMS
 
 
@@ -19,6 +19,12 @@ class LoadImage(BaseTransform):
     """
 
     def transform(self, results: Results) -> Results:
+        for view in views(results):
+            self._load(view)
+        return results
+
+    @staticmethod
+    def _load(results: Results) -> None:
         path = results['img_path']
         try:
             image = read_rgb(path)
@@ -30,4 +36,3 @@ class LoadImage(BaseTransform):
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         results['task_fields'] = []
-        return results

@@ -4,7 +4,7 @@ from typing import Any
 
 from mmcv.transforms import BaseTransform
 
-from mtl3d.datasets.transforms.fields import Results
+from mtl3d.datasets.transforms.fields import Results, views
 from mtl3d.datasets.transforms.functional import resize_directions, resize_label
 from mtl3d.registry import TRANSFORMS
 from mtl3d.structures import LABEL_SPECS
@@ -30,6 +30,11 @@ class LoadLabels(BaseTransform):
         self.resize = resize
 
     def transform(self, results: Results) -> Results:
+        for view in views(results):
+            self._load(view)
+        return results
+
+    def _load(self, results: Results) -> None:
         size = results['img'].shape[:2]
         for task, (path, read) in results['labels'].items():
             label = self._read(task, path, read, results)
@@ -47,7 +52,6 @@ class LoadLabels(BaseTransform):
                 label = (resize_directions if directions else resize_label)(label, size)
             results[f'gt_{task}'] = label
             results['task_fields'].append(task)
-        return results
 
     @staticmethod
     def _read(task: str, path: str, read: Any, results: Results) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 
-from mtl3d.datasets.transforms.fields import Results
+from mtl3d.datasets.transforms.fields import Results, views
 from mtl3d.datasets.transforms.functional import adjust_linear, adjust_saturation, shift_hue
 from mtl3d.registry import TRANSFORMS
 
@@ -46,7 +46,11 @@ class PhotoMetricDistortion(BaseTransform):
         self.hue_delta = hue_delta
 
     def transform(self, results: Results) -> Results:
-        image = results['img'].astype(np.uint8)
+        for view in views(results):
+            view['img'] = self._distort(view['img'].astype(np.uint8))
+        return results
+
+    def _distort(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if _coin():
             offset = random.uniform(-self.brightness_delta, self.brightness_delta)
             image = adjust_linear(image, offset=offset)
@@ -57,10 +61,7 @@ class PhotoMetricDistortion(BaseTransform):
             image = adjust_saturation(image, random.uniform(*self.saturation_range))
         if _coin():
             image = shift_hue(image, random.randint(-self.hue_delta, self.hue_delta - 1))
-        if not contrast_first:
-            image = self._contrast(image)
-        results['img'] = image
-        return results
+        return image if contrast_first else self._contrast(image)
 
     def _contrast(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return adjust_linear(image, gain=random.uniform(*self.contrast_range)) if _coin() else image

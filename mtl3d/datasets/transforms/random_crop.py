@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 
-from mtl3d.datasets.transforms.fields import Results, map_labels, set_image
+from mtl3d.datasets.transforms.fields import Results, map_labels, set_image, views
 from mtl3d.datasets.transforms.functional import crop_intrinsics
 from mtl3d.registry import TRANSFORMS
 from mtl3d.structures.label_spec import IGNORE_INDEX
@@ -20,7 +20,7 @@ class RandomCrop(BaseTransform):
     An axis that is shorter than the window is kept whole; the data preprocessor pads it. Where the
     image has a ``semseg`` label, up to ten windows are tried until one shows at least two classes
     of which none covers ``cat_max_ratio`` or more of the labelled pixels; the eleventh is taken
-    unseen. Intrinsics follow.
+    unseen. Intrinsics follow. Two views get windows of their own.
 
     Args:
         size: (H, W) of the window.
@@ -41,9 +41,14 @@ class RandomCrop(BaseTransform):
         self.cat_max_ratio = cat_max_ratio
 
     def transform(self, results: Results) -> Results:
+        for view in views(results):
+            self._crop(view)
+        return results
+
+    def _crop(self, results: Results) -> None:
         shape = results['img'].shape[:2]
         if shape == self.size:
-            return results
+            return
         top, left = self._draw(shape)
         if self.cat_max_ratio < 1 and 'semseg' in results['task_fields']:
             for _ in range(self.TRIES):
@@ -54,7 +59,6 @@ class RandomCrop(BaseTransform):
         set_image(results, self._window(results['img'], top, left))
         if 'intrinsics' in results:
             results['intrinsics'] = crop_intrinsics(results['intrinsics'], left, top)
-        return results
 
     def _draw(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Draw the window's first row, then its first column."""

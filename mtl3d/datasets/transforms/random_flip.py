@@ -5,8 +5,8 @@ import random
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from mtl3d.datasets.transforms.fields import Results, map_labels, set_image
-from mtl3d.datasets.transforms.functional import flip_intrinsics, flip_label
+from mtl3d.datasets.transforms.fields import Results, map_labels, set_image, views
+from mtl3d.datasets.transforms.functional import flip_intrinsics, flip_label, flip_pose
 from mtl3d.registry import TRANSFORMS
 
 
@@ -14,7 +14,8 @@ from mtl3d.registry import TRANSFORMS
 class RandomFlip(BaseTransform):
     """Mirror image and labels left to right; normals change the sign of their x component.
 
-    Intrinsics follow: they become those of a camera that looks at the mirrored scene.
+    Intrinsics and pose follow: they become those of a camera that looks at the mirrored scene. Two
+    views are mirrored together.
 
     Args:
         prob: Probability (one draw of Python's ``random``).
@@ -34,10 +35,13 @@ class RandomFlip(BaseTransform):
     @staticmethod
     def flip(results: Results) -> Results:
         """Mirror without a draw."""
-        map_labels(results, flip_label)
-        set_image(results, np.ascontiguousarray(results['img'][:, ::-1]))
-        if 'intrinsics' in results:
-            width = results['img'].shape[1]
-            results['intrinsics'] = flip_intrinsics(results['intrinsics'], width)
-        results['flip'] = not results.get('flip', False)
+        for view in views(results):
+            map_labels(view, flip_label)
+            set_image(view, np.ascontiguousarray(view['img'][:, ::-1]))
+            if 'intrinsics' in view:
+                width = view['img'].shape[1]
+                view['intrinsics'] = flip_intrinsics(view['intrinsics'], width)
+            if 'pose' in view:
+                view['pose'] = flip_pose(view['pose'])
+            view['flip'] = not view.get('flip', False)
         return results

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 
 from mmcv.transforms import BaseTransform
 
-from mtl3d.datasets.transforms.fields import Results, map_labels, multiply_scale, set_image
+from mtl3d.datasets.transforms.fields import Results, map_labels, multiply_scale, set_image, views
 from mtl3d.datasets.transforms.functional import (
     resize_image,
     resize_intrinsics,
     resize_label,
     zoom_distances,
+    zoom_pose,
 )
 from mtl3d.registry import TRANSFORMS
 
@@ -21,8 +22,8 @@ class RandomScale(BaseTransform):
 
     The image is resized bilinearly and becomes float32, labels take the nearest pixel. Intrinsics
     follow. With depth divided and intrinsics scaled the result is a valid view of the same scene
-    made 1 / f as large, so normals stay and a camera's translation (of a second view) has to be
-    divided by f too; ``scale_factor`` tells f.
+    made 1 / f as large, so normals stay, the pose's translation is divided by f too, and two views
+    share one factor.
 
     Args:
         ratio_range: f is uniform in this range (one draw of Python's ``random``).
@@ -47,14 +48,19 @@ class RandomScale(BaseTransform):
         """Resize by a given factor."""
         if factor == 1:
             return results
-        height, width = results['img'].shape[:2]
-        size = (int(height * factor), int(width * factor))
-        map_labels(
-            results, lambda label, spec: zoom_distances(resize_label(label, size), spec, factor)
-        )
-        set_image(results, resize_image(results['img'], size))
-        if 'intrinsics' in results:
-            scale = (size[1] / width, size[0] / height)
-            results['intrinsics'] = resize_intrinsics(results['intrinsics'], scale)
-        multiply_scale(results, (factor, factor))
+        for view in views(results):
+            _scale_view(view, factor)
         return results
+
+
+def _scale_view(view: Results, factor: float) -> None:
+    height, width = view['img'].shape[:2]
+    size = (int(height * factor), int(width * factor))
+    map_labels(view, lambda label, spec: zoom_distances(resize_label(label, size), spec, factor))
+    set_image(view, resize_image(view['img'], size))
+    if 'intrinsics' in view:
+        scale = (size[1] / width, size[0] / height)
+        view['intrinsics'] = resize_intrinsics(view['intrinsics'], scale)
+    if 'pose' in view:
+        view['pose'] = zoom_pose(view['pose'], factor)
+    multiply_scale(view, (factor, factor))

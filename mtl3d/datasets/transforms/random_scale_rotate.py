@@ -8,13 +8,15 @@ import cv2
 from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 
-from mtl3d.datasets.transforms.fields import Results, map_labels, multiply_scale, set_image
+from mtl3d.datasets.transforms.fields import Results, map_labels, multiply_scale, set_image, views
 from mtl3d.datasets.transforms.functional import (
     rotate_directions,
+    turn_pose,
     warp_image,
     warp_intrinsics,
     warp_label,
     zoom_distances,
+    zoom_pose,
 )
 from mtl3d.registry import TRANSFORMS
 from mtl3d.structures import LabelSpec
@@ -26,7 +28,7 @@ class RandomScaleRotate(BaseTransform):
 
     The image is warped bicubically (clipped to 0..255, black outside), directions bicubically after
     being rotated themselves, all else by the nearest pixel; distances are divided by the zoom.
-    Intrinsics follow.
+    Intrinsics and pose follow. Two views are treated alike.
 
     Args:
         degrees: Rotation, uniform in +-degrees, counter-clockwise.
@@ -75,6 +77,11 @@ class RandomScaleRotate(BaseTransform):
 
     def warp(self, results: Results, degrees: float, scale: float) -> Results:
         """Rotate and zoom by given amounts."""
+        for view in views(results):
+            self._warp_view(view, degrees, scale)
+        return results
+
+    def _warp_view(self, results: Results, degrees: float, scale: float) -> None:
         height, width = results['img'].shape[:2]
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, scale)
 
@@ -88,5 +95,6 @@ class RandomScaleRotate(BaseTransform):
         set_image(results, warp_image(results['img'], matrix))
         if 'intrinsics' in results:
             results['intrinsics'] = warp_intrinsics(results['intrinsics'], matrix, degrees)
+        if 'pose' in results:
+            results['pose'] = zoom_pose(turn_pose(results['pose'], degrees), scale)
         multiply_scale(results, (scale, scale))
-        return results

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmcv.transforms import BaseTransform
 from numpy.typing import NDArray
 
-from mtl3d.datasets.transforms.fields import Results, map_labels, multiply_scale, set_image
+from mtl3d.datasets.transforms.fields import Results, map_labels, multiply_scale, set_image, views
 from mtl3d.datasets.transforms.functional import (
     resize_directions,
     resize_image,
@@ -48,10 +48,15 @@ class Resize(BaseTransform):
         self.cubic = cubic
 
     def transform(self, results: Results) -> Results:
+        for view in views(results):
+            self._resize_view(view)
+        return results
+
+    def _resize_view(self, results: Results) -> None:
         height, width = results['img'].shape[:2]
         size = self._target(height, width)
         if size == (height, width):
-            return results
+            return
         image = resize_image(results['img'], size, self.cubic)
         if self.labels:
             map_labels(results, lambda label, spec: _resize(label, spec, size))
@@ -62,7 +67,6 @@ class Resize(BaseTransform):
         if 'intrinsics' in results:
             results['intrinsics'] = resize_intrinsics(results['intrinsics'], scale)
         multiply_scale(results, scale)
-        return results
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
         if self.only_shrink and height <= self.size[0] and width <= self.size[1]:
