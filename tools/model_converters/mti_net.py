@@ -8,7 +8,6 @@ their weights' names. Every tensor's old and new name is printed; an unknown or 
 error.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,23 +15,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mtl3d.apis.command_line import run_tool
-from mtl3d.utils.compat import ensure_torchvision
-
-ensure_torchvision()
-
-from mtl3d.models.converters import convert_file
+from mtl3d.apis.model_conversion import convert_command
 from mtl3d.models.converters.survey import from_official
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('checkpoint', help='the published checkpoint')
-    parser.add_argument('out', help='the file to write')
-    args = parser.parse_args(argv)
-    print(convert_file(args.checkpoint, args.out, from_official))
+    convert_command(argv, __doc__, from_official)
 
 
 if __name__ == '__main__':
