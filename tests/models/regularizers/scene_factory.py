@@ -1,8 +1,26 @@
 """Random scenes for the tests of the renderers, and their comparison with the reference."""
 
+from importlib.util import find_spec
+
+import pytest
 import torch
 
 from mtl3d.models.regularizers.rendering import FieldWeights, TriPlane, render
+
+BACKENDS = [
+    'reference',
+    'separable',
+    'numba',
+    pytest.param(
+        'triton',
+        marks=pytest.mark.skipif(not find_spec('triton'), reason='Triton is not installed'),
+    ),
+]
+
+
+def device_of(backend):
+    """Where a backend is tested: Triton on a GPU, if there is one."""
+    return 'cuda' if backend == 'triton' and torch.cuda.is_available() else 'cpu'
 
 
 def make_scene(

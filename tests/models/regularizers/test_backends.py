@@ -1,12 +1,14 @@
 """Every backend computes what the point-by-point reference computes, in values and gradients."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
-from scene_factory import compare, make_scene
+from scene_factory import BACKENDS, compare, device_of, make_scene
 
 from mtl3d.models.regularizers.rendering import grid_rays, separable
 
-FAST = ['separable', 'numba']
+FAST = BACKENDS[1:]
 
 CASES = dict(
     square=dict(),
@@ -34,20 +36,35 @@ def small_blocks(monkeypatch):
 @pytest.mark.parametrize('backend', FAST)
 def test_grid_rays(backend, case, jitter, padding_mode, monkeypatch):
     small_blocks(monkeypatch)
-    planes, fields, size, samples = make_scene(**CASES[case])
+    planes, fields, size, samples = make_scene(**CASES[case], device=device_of(backend))
     rays = grid_rays(size, samples, len(planes.xy), like=planes.xy, jitter=jitter)
     compare(planes, fields, rays, backend, padding_mode)
 
 
+def bent_rays(planes, size, samples):
+    """Rays that turn and leave the volume, with some invisible samples."""
+    rays = grid_rays(size, samples, len(planes.xy), like=planes.xy).as_points()
+    return rays._replace(
+        points=rays.points + 0.5 * torch.randn_like(rays.points),
+        delta=rays.delta * torch.randint_like(rays.delta, 2),
+    )
+
+
 @pytest.mark.parametrize('padding_mode', ['zeros', 'border'])
 @pytest.mark.parametrize('case', CASES)
-@pytest.mark.parametrize('backend', FAST)
-def test_arbitrary_rays(backend, case, padding_mode, monkeypatch):
+def test_arbitrary_rays(case, padding_mode, monkeypatch):
     small_blocks(monkeypatch)
     planes, fields, size, samples = make_scene(**CASES[case])
-    rays = grid_rays(size, samples, len(planes.xy), like=planes.xy).as_points()
-    bent = rays._replace(
-        points=rays.points + 0.5 * torch.randn_like(rays.points),  # some leave the volume
-        delta=rays.delta * torch.randint(0, 2, rays.delta.shape),  # some are invisible
-    )
-    compare(planes, fields, bent, backend, padding_mode)
+    compare(planes, fields, bent_rays(planes, size, samples), 'separable', padding_mode)
+
+
+@pytest.mark.skipif(not find_spec('triton'), reason='Triton is not installed')
+@pytest.mark.parametrize('padding_mode', ['zeros', 'border'])
+@pytest.mark.parametrize('densities', [1, 2])
+def test_arbitrary_rays_in_triton(densities, padding_mode):
+    """Few cases: Triton's interpreter takes seconds for each."""
+    planes, fields, size, samples = make_scene(
+        batch=1, size=(2, 9), samples=2, densities=densities, plane_sizes=((3, 4), (2, 3), (5, 2)),
+        device=device_of('triton'),
+    )  # fmt: skip
+    compare(planes, fields, bent_rays(planes, size, samples), 'triton', padding_mode)

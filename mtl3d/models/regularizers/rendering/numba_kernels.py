@@ -41,10 +41,10 @@ _compiled = njit(nogil=True, cache=True, fastmath={'reassoc', 'contract', 'nsz'}
 _TILE = 8
 
 
-def composite(
+def composite_grid(
     xy: Tensor, xz: Tensor, yz: Tensor, density_weight: Tensor, density_bias: Tensor, delta: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Composite hidden units; see :func:`mtl3d.models.regularizers.rendering.separable.composite`.
+    """Composite hidden units along the rays of a grid; see ``separable.composite_grid``.
 
     Args:
         xy: ``(N, G + T, h, w, H)`` on the CPU.
@@ -68,7 +68,7 @@ def composite(
 
 
 #: The separable renderer with this composite.
-render = partial(separable.render, composite=composite)
+render = partial(separable.render, grid=composite_grid)
 
 
 class _ReadDensity(torch.autograd.Function):

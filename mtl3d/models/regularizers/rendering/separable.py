@@ -37,11 +37,11 @@ PLANE_BYTES = 32 * 2**20
 #: Bytes of pre-activations that the plain composite holds at a time (then come the next rows).
 POINT_BYTES = 4 * 2**20
 
-#: Composites hidden units along the rays of a grid; :func:`composite` says what it is given.
+#: Composites hidden units; :func:`composite_grid` and :func:`composite_points` say how.
 Composite = Callable[..., tuple[Tensor, Tensor]]
 
 
-def composite(
+def composite_grid(
     xy: Tensor, xz: Tensor, yz: Tensor, density_weight: Tensor, density_bias: Tensor, delta: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Composite the hidden units of T value fields with the weights of G density fields.
@@ -97,10 +97,69 @@ def composite(
             for n in range(len(xy))
         ]
     )
-    hidden, weights = packed.split([num_values * units, num_densities * samples], dim=-1)
+    return _unpacked(packed, [num_values, units], [num_densities, samples])
+
+
+def composite_points(
+    planes: TriPlane, bias: Tensor, density_weight: Tensor, density_bias: Tensor, points: Tensor,
+    delta: Tensor, padding_mode: PaddingMode,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Composite hidden units along arbitrary rays.
+
+    Args:
+        planes: Projected planes ``(N, G + T, rows, columns, H)``, the density fields first.
+        bias: ``(G + T, H)``, added to the sum of the look-ups.
+        density_weight: ``(G, H)``.
+        density_bias: ``(G,)``.
+        points: ``(N, h, w, D, 3)``.
+        delta: ``(N, h, w, D)`` length of ray per sample.
+        padding_mode: How planes continue outside themselves.
+
+    Returns:
+        Composited hidden units ``(N, T, h, w, H)``, and the weights of all samples
+        ``(N, G, h, w, D)``.
+    """
+    num_densities, units = density_weight.shape
+    num_values = len(bias) - num_densities
+
+    def rows(points: Tensor, delta: Tensor, *shared: Tensor) -> Tensor:
+        """Composite some rows of one image: ``(rows, w, D, 3)`` in, ``(rows, w, ...)`` out."""
+        *planes, bias, density_weight, density_bias = shared
+        stacked = TriPlane(*(plane.permute(0, 3, 1, 2).flatten(0, 1)[None] for plane in planes))
+        pre = look_up(stacked, points[None], padding_mode)[0].unflatten(-1, bias.shape) + bias
+        hidden = F.leaky_relu(pre, NEGATIVE_SLOPE)
+        of_density, of_values = hidden.split([num_densities, num_values], dim=-2)
+        raw = torch.einsum('rwkgh,gh->rwgk', of_density, density_weight) + density_bias[:, None]
+        weights = ray_weights(delta[:, :, None] * density(raw))
+        composited = torch.einsum(
+            'rwtk,rwkth->rwth', weights.expand(-1, -1, num_values, -1), of_values
+        )
+        return torch.cat([composited.flatten(2), weights.flatten(2)], dim=-1)
+
+    width, samples = points.shape[2:4]
+    step = max(1, POINT_BYTES // (width * samples * bias.numel() * bias.element_size()))
+    blocks = [slice(row, row + step) for row in range(0, points.shape[1], step)]
+    packed = torch.stack(
+        [
+            blockwise(
+                rows,
+                blocks,
+                [points[n], delta[n]],
+                [*(plane[n] for plane in planes), bias, density_weight, density_bias],
+                points.shape[1:2],
+            )
+            for n in range(len(points))
+        ]
+    )
+    return _unpacked(packed, [num_values, units], [num_densities, samples])
+
+
+def _unpacked(packed: Tensor, first: list[int], second: list[int]) -> tuple[Tensor, Tensor]:
+    """Split ``(N, h, w, a b + c d)`` into ``(N, a, h, w, b)`` and ``(N, c, h, w, d)``."""
+    one, other = packed.split([first[0] * first[1], second[0] * second[1]], dim=-1)
     return (
-        hidden.unflatten(-1, (num_values, units)).permute(0, 3, 1, 2, 4),
-        weights.unflatten(-1, (num_densities, samples)).permute(0, 3, 1, 2, 4),
+        one.unflatten(-1, first).permute(0, 3, 1, 2, 4),
+        other.unflatten(-1, second).permute(0, 3, 1, 2, 4),
     )
 
 
@@ -110,16 +169,23 @@ def render(
     rays: GridRays | PointRays,
     *,
     padding_mode: PaddingMode = 'zeros',
-    composite: Composite = composite,
+    grid: Composite = composite_grid,
+    points: Composite = composite_points,
 ) -> Rendering:
     """Render all fields; see :func:`mtl3d.models.regularizers.rendering.render`.
 
-    ``composite`` is what composites the rays of a grid.
+    Args:
+        planes: As there.
+        fields: As there.
+        rays: As there.
+        padding_mode: As there.
+        grid: What composites the rays of a grid.
+        points: What composites arbitrary rays.
     """
     if isinstance(rays, GridRays):
-        maps = _render_grid(planes, fields, rays, padding_mode, composite)
+        maps = _render_grid(planes, fields, rays, padding_mode, grid)
     else:
-        maps = _render_points(planes, fields, rays, padding_mode)
+        maps = _render_points(planes, fields, rays, padding_mode, points)
     channels = [len(bias) for bias in fields.value_biases]
     num_densities = len(fields.density_bias)
     *values, opacity, depth = maps.split([*channels, num_densities, num_densities], dim=1)
@@ -158,15 +224,62 @@ def _render_grid(
         )
         return read_out(hidden, weights, depth, *read_outs)
 
-    texels = sum(plane[0, ..., 0].numel() for plane in (xy, xz, yz))
-    image_bytes = texels * fields.hidden_weight[..., 0].numel() * xy.element_size()
+    return _in_image_blocks(images, [xy, xz, yz], [rays.delta, rays.depth], fields)
+
+
+def _render_points(
+    planes: TriPlane,
+    fields: FieldWeights,
+    rays: PointRays,
+    padding_mode: PaddingMode,
+    composite: Composite,
+) -> Tensor:
+    """Render ``(N, sum C_t + 2 G, h, w)`` along arbitrary rays: look-ups of projected planes."""
+
+    def images(
+        xy: Tensor, xz: Tensor, yz: Tensor, points: Tensor, delta: Tensor, depth: Tensor,
+        *parameters: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """Render some images."""
+        hidden_weight, hidden_bias, density_weight, density_bias, *read_outs = parameters
+        projected = TriPlane(*(project(plane, hidden_weight) for plane in (xy, xz, yz)))
+        hidden, weights = composite(
+            projected, hidden_bias, density_weight, density_bias, points, delta, padding_mode
+        )
+        return read_out(hidden, weights, depth, *read_outs)
+
+    return _in_image_blocks(
+        images,
+        [plane.permute(0, 2, 3, 1) for plane in planes],
+        [rays.points, rays.delta, rays.depth],
+        fields,
+    )
+
+
+def _in_image_blocks(
+    images: Callable[..., Tensor],
+    features: list[Tensor],
+    rays: list[Tensor],
+    fields: FieldWeights,
+) -> Tensor:
+    """Render as many images at a time as their projected planes fit into :data:`PLANE_BYTES`.
+
+    Args:
+        images: Renders some images from their features, rays and the parameters of the fields.
+        features: Three planes ``(N, a, b, C)``, to be projected.
+        rays: What else belongs to an image, ``(N, ...)``.
+        fields: The fields.
+    """
+    texels = sum(plane[0, ..., 0].numel() for plane in features)
+    image_bytes = texels * fields.hidden_bias.numel() * fields.hidden_bias.element_size()
     step = max(1, PLANE_BYTES // image_bytes)
+    batch = len(features[0])
     return blockwise(
         images,
-        [slice(n, n + step) for n in range(0, len(xy), step)],
-        [xy, xz, yz, rays.delta, rays.depth],
+        [slice(n, n + step) for n in range(0, batch, step)],
+        [*features, *rays],
         [*fields[:4], *fields.value_weights, *fields.value_biases],
-        xy.shape[:1],
+        (batch,),
     )
 
 
@@ -229,60 +342,3 @@ def read_out(hidden: Tensor, weights: Tensor, depth: Tensor, *read_outs: Tensor)
         for t in range(num_values)
     ]
     return torch.cat([*values, opacity, expected], dim=1)
-
-
-def _render_points(
-    planes: TriPlane, fields: FieldWeights, rays: PointRays, padding_mode: PaddingMode
-) -> Tensor:
-    """Render ``(N, sum C_t + 2 G, h, w)`` along arbitrary rays: look-ups of projected planes."""
-    num_densities, units = fields.density_weight.shape
-    num_values = len(fields.value_weights)
-    width, samples = rays.points.shape[2:4]
-
-    def rows(
-        points: Tensor, delta: Tensor, xy: Tensor, xz: Tensor, yz: Tensor, bias: Tensor,
-        *read_out: Tensor,
-    ) -> Tensor:  # fmt: skip
-        """Composite some rows of one image: ``(rows, w, D, 3)`` in, ``(rows, w, ...)`` out."""
-        pre = look_up(TriPlane(xy, xz, yz), points[None], padding_mode)[0] + bias
-        of_density, of_values = F.leaky_relu(pre, NEGATIVE_SLOPE).split(
-            [num_densities * units, num_values * units], dim=-1
-        )
-        weights = torch.stack(
-            [
-                ray_weights(delta * density(hidden @ weight + bias))
-                for hidden, weight, bias in zip(
-                    of_density.split(units, dim=-1), *read_out, strict=True
-                )
-            ],
-            dim=2,
-        )
-        of_values = of_values.unflatten(-1, (num_values, units)).transpose(2, 3)
-        hidden = (weights[..., None, :] @ of_values).squeeze(-2)
-        return torch.cat([hidden.flatten(2), weights.flatten(2)], dim=-1)
-
-    weight = fields.hidden_weight.flatten(0, 1)[:, :, None, None]
-    projected = [F.conv2d(plane, weight) for plane in planes]
-    step = max(1, POINT_BYTES // (width * samples * len(weight) * weight.element_size()))
-    blocks = [slice(row, row + step) for row in range(0, rays.points.shape[1], step)]
-    shared = [fields.hidden_bias.flatten(), fields.density_weight, fields.density_bias]
-    packed = torch.stack(
-        [
-            blockwise(
-                rows,
-                blocks,
-                [rays.points[n], rays.delta[n]],
-                [*(plane[n : n + 1] for plane in projected), *shared],
-                rays.points.shape[1:2],
-            )
-            for n in range(len(rays.points))
-        ]
-    )
-    hidden, weights = packed.split([num_values * units, num_densities * samples], dim=-1)
-    return read_out(
-        hidden.unflatten(-1, (num_values, units)).permute(0, 3, 1, 2, 4),
-        weights.unflatten(-1, (num_densities, samples)).permute(0, 3, 1, 2, 4),
-        rays.depth,
-        *fields.value_weights,
-        *fields.value_biases,
-    )

@@ -22,16 +22,18 @@ from torch.autograd.function import once_differentiable
 
 from mtl3d.models.regularizers.rendering import separable
 from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE
+from mtl3d.models.regularizers.rendering.triton_activations import leaky_relu, leaky_relu_grad
+from mtl3d.models.regularizers.rendering.triton_point_kernels import composite_points
 
 #: Rows and columns of rays in a tile.
 TILE_ROWS, TILE_COLUMNS = 8, 8
 _NUM_WARPS = 8
 
 
-def composite(
+def composite_grid(
     xy: Tensor, xz: Tensor, yz: Tensor, density_weight: Tensor, density_bias: Tensor, delta: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Composite hidden units; see :func:`mtl3d.models.regularizers.rendering.separable.composite`.
+    """Composite hidden units along the rays of a grid; see ``separable.composite_grid``.
 
     Args:
         xy: ``(N, G + T, h, w, H)`` on a CUDA device (anywhere in Triton's interpreter mode).
@@ -48,12 +50,12 @@ def composite(
     return _Composite.apply(*(tensor.contiguous() for tensor in tensors))
 
 
-#: The separable renderer with this composite.
-render = partial(separable.render, composite=composite)
+#: The separable renderer with these composites.
+render = partial(separable.render, grid=composite_grid, points=composite_points)
 
 
 class _Composite(torch.autograd.Function):
-    """The autograd function behind :func:`composite`."""
+    """The autograd function behind :func:`composite_grid`."""
 
     @staticmethod
     def forward(
@@ -74,9 +76,7 @@ class _Composite(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, grad_hidden: Tensor, grad_weights: Tensor
-    ) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_hidden: Tensor, grad_weights: Tensor) -> tuple[Tensor | None, ...]:
         xy, xz, yz, weight, delta, raw, weights = ctx.saved_tensors
         batch, num_fields, height, width, _ = xy.shape
         tiles = triton.cdiv(height, TILE_ROWS), triton.cdiv(width, TILE_COLUMNS)
@@ -115,17 +115,6 @@ def _constants(weight: Tensor, samples: int) -> dict[str, Any]:
         SLOPE=NEGATIVE_SLOPE,
         num_warps=_NUM_WARPS,
     )
-
-
-@triton.jit
-def _leaky_relu(pre, SLOPE: tl.constexpr):  # type: ignore[no-untyped-def]
-    return tl.where(pre > 0, pre, pre * tl.full((), SLOPE, pre.dtype))
-
-
-@triton.jit
-def _leaky_relu_grad(pre, d_hidden, SLOPE: tl.constexpr):  # type: ignore[no-untyped-def]
-    # A bare 0.2 would be rounded to float32, in float64 kernels too.
-    return tl.where(pre > 0, d_hidden, d_hidden * tl.full((), SLOPE, pre.dtype))
 
 
 @triton.jit
@@ -181,7 +170,7 @@ def _forward_kernel(  # type: ignore[no-untyped-def]
         for k in range(samples):
             pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
             pre += tl.load(own_yz + k * H, mask=mask, other=0)
-            value = tl.sum(_leaky_relu(pre, SLOPE) * read_out, 1) + offset
+            value = tl.sum(leaky_relu(pre, SLOPE) * read_out, 1) + offset
             tl.store(raw + ray + k, value, mask=valid)
         tl.debug_barrier()  # other threads of this program read them
         own_depth = _optical_depths(raw, delta + n * samples, ray, all_k, mask_k)
@@ -206,7 +195,7 @@ def _forward_kernel(  # type: ignore[no-untyped-def]
             pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
             pre += tl.load(own_yz + k * H, mask=mask, other=0)
             ends = tl.load(weights + ray + k, mask=valid, other=0)
-            total += ends[:, None] * _leaky_relu(pre, SLOPE)
+            total += ends[:, None] * leaky_relu(pre, SLOPE)
         target = hidden + (field - (n + 1) * G) * height * width * H
         tl.store(target + at_xy, total, mask=mask)
 
@@ -252,10 +241,10 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
             pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
             pre += tl.load(own_yz + k * H, mask=mask, other=0)
             d_ends = tl.load(scratch + ray + k, mask=valid, other=0)
-            d_ends += tl.sum(_leaky_relu(pre, SLOPE) * d_total, 1)
+            d_ends += tl.sum(leaky_relu(pre, SLOPE) * d_total, 1)
             tl.store(scratch + ray + k, d_ends, mask=valid)
             ends = tl.load(weights + ray + k, mask=valid, other=0)
-            d_pre = _leaky_relu_grad(pre, ends[:, None] * d_total, SLOPE)
+            d_pre = leaky_relu_grad(pre, ends[:, None] * d_total, SLOPE)
             d_own += d_pre
             d_pre = tl.reshape(d_pre, (ROWS, COLUMNS, H_BLOCK))
             tl.store(own_d_xz + k * H, tl.sum(d_pre, 0), mask=mask_xz)
@@ -297,8 +286,8 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
             pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
             pre += tl.load(own_yz + k * H, mask=mask, other=0)
             d_value = tl.load(scratch + ray + k, mask=valid, other=0)[:, None]
-            d_read_out += tl.sum(d_value * _leaky_relu(pre, SLOPE), 0)
-            d_pre = _leaky_relu_grad(pre, d_value * read_out[None, :], SLOPE)
+            d_read_out += tl.sum(d_value * leaky_relu(pre, SLOPE), 0)
+            d_pre = leaky_relu_grad(pre, d_value * read_out[None, :], SLOPE)
             d_own += d_pre
             d_pre = tl.reshape(d_pre, (ROWS, COLUMNS, H_BLOCK))
             tl.store(own_d_xz + k * H, tl.sum(d_pre, 0), mask=mask_xz)
