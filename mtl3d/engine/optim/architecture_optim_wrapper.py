@@ -88,7 +88,8 @@ class ArchitectureOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the two optimizers and their wrapper for a model."""
-        architecture, weights = [], []
+        architecture: list[nn.Parameter] = []
+        weights: list[nn.Parameter] = []
         for name, parameter in model.named_parameters():
             searched = name.split('.')[-1] == 'architecture'
             (architecture if searched else weights).append(parameter)
