@@ -27,6 +27,9 @@ from mtl3d.registry import MODELS
 
 DepthFrom = Literal['field', 'density']
 
+#: The field whose values are no task's, but what an upsampler looks at.
+_FEATURES = 'features'
+
 
 @MODELS.register_module()
 class TriplaneRegularizer(nn.Module):
@@ -67,10 +70,13 @@ class TriplaneRegularizer(nn.Module):
         depth_from: The rendered depth is the value of the depth ``field`` (the paper), or the
             ``density``'s expected depth ``sum_k weight_k depth_k``, which any camera sees
             consistently.
+        upsampler: Config of a super-resolution of the rendered maps, ``RenderingUpsampler`` or
+            one of yours; None for none.
 
     Shape:
         Input: features ``(N, in_channels[i], h_i, w_i)``; output: task -> raw predictions
-        ``(N, out_channels[task], *render_size)``, float32. Activations come after rendering.
+        ``(N, out_channels[task], *render_size)``, float32, larger after an ``upsampler``.
+        Activations come after rendering.
 
     Raises:
         ValueError: A size is not positive, ``density``, ``tasks``, ``features``, ``backend``,
@@ -102,6 +108,7 @@ class TriplaneRegularizer(nn.Module):
         near: float = 0.1,
         far: float = 10.0,
         depth_from: DepthFrom = 'field',
+        upsampler: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         if not 0 < near < far:
@@ -134,9 +141,14 @@ class TriplaneRegularizer(nn.Module):
             dropout=dropout,
             stop_gradient=stop_gradient,
         )
+        self.upsampler = None
+        rendered_channels = dict(rendered_tasks)
+        if upsampler is not None:
+            self.upsampler = MODELS.build({**upsampler, 'out_channels': rendered_tasks})
+            rendered_channels[_FEATURES] = self.upsampler.in_channels
         self.fields = TaskFields(
             in_channels=plane_channels,
-            out_channels=rendered_tasks,
+            out_channels=rendered_channels,
             hidden_channels=hidden_channels,
             density=_one_of('density', density, get_args(Density)),
         )
@@ -179,6 +191,9 @@ class TriplaneRegularizer(nn.Module):
         rendering = self.render(planes, rays)
         values = normalized(rendering) if self.normalize_weights else rendering.values
         predictions = dict(zip(self.fields.tasks, values, strict=True))
+        if self.upsampler is not None:
+            guide = predictions.pop(_FEATURES)
+            predictions = self.upsampler(predictions, guide)
         if self.depth_from == 'density':
             depth = termination_depth(rendering, self.near, self.far)
             if self.normalize_weights:

@@ -132,6 +132,25 @@ def test_planes_may_have_another_size_than_the_rendering():
     assert module(features())['semseg'].shape == (2, 5, 6, 2)
 
 
+def test_an_upsampler_starts_as_bilinear_interpolation_and_learns():
+    upsampler = dict(type='RenderingUpsampler', scale=3, in_channels=4, hidden_channels=4)
+    module = build(upsampler=upsampler, dropout=0.0, jitter=False)
+    outputs = module(features())
+    assert {k: v.shape for k, v in outputs.items()} == {
+        k: (2, c, 9, 15) for k, c in CHANNELS.items()
+    }
+    plain = dict(
+        zip(module.fields.tasks, module.render(module.planes(features())).values, strict=True)
+    )
+    enlarged = torch.nn.functional.interpolate(plain['depth'], (9, 15), mode='bilinear')
+    assert torch.allclose(outputs['depth'], enlarged, atol=1e-6)
+    torch.nn.init.normal_(module.upsampler.heads['depth'].weight)
+    module(features())['depth'].square().sum().backward()
+    assert module.fields.tasks['features'].read_out.weight.grad.abs().max() > 0
+    with pytest.raises(ValueError, match='scale=0'):
+        build(upsampler=dict(type='RenderingUpsampler', scale=0))
+
+
 @pytest.mark.parametrize(
     ('setting', 'message'),
     [
