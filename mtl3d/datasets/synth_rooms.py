@@ -48,8 +48,9 @@ def _read_16_bit(path: str, channels: int) -> NDArray[np.uint16]:
 class SynthRoomsDataset(MultiTaskDataset):
     """The data set that ``tools/dataset_converters/synth_rooms.py`` makes (docs/synth_rooms.md).
 
-    All labels are exact. An item additionally has ``room``, ``intrinsics`` ``(3, 3)`` and ``pose``
-    ``(4, 4)``, camera to world, both float64; the views of one room share a world. The normals'
+    All labels are exact. An item additionally has ``room`` (also as ``scene``), ``frame`` (the
+    view's number), ``intrinsics`` ``(3, 3)`` and ``pose`` ``(4, 4)``, camera to world, both
+    float64; the views of one room share a world. The normals'
     axes are those of NYUv2: x right, y up, z towards the viewer.
 
     The arguments are those of :class:`MultiTaskDataset`; ``ann_file`` is ``splits/train.txt`` or
@@ -100,7 +101,8 @@ class SynthRoomsDataset(MultiTaskDataset):
             if room not in cameras:
                 listed = json.loads(Path(self.data_root, 'rooms', room, 'cameras.json').read_text())
                 cameras[room] = {camera['view']: camera for camera in listed}
-            info['room'] = room
+            info['room'] = info['scene'] = room
+            info['frame'] = int(view.removeprefix('view_'))
             info['intrinsics'] = np.array(cameras[room][view]['intrinsics'])
             info['pose'] = np.array(cameras[room][view]['camera_to_world'])
         return data_list
