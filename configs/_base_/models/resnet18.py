@@ -1,0 +1,11 @@
+# ResNet-18 with torchvision's weights, dilated to stride 8: one map.
+model = dict(
+    type='MultiTaskModel',
+    backbone=dict(
+        type='TimmBackbone',
+        model_name='resnet18.tv_in1k',
+        pretrained=True,
+        out_indices=(4,),
+        model_kwargs=dict(output_stride=8),
+    ),
+)

@@ -1,0 +1,9 @@
+# PASCAL-Context, five tasks, with the loss weights of the survey and MTI-Net and in their order, in
+# which FPM concatenates. Their loss of normals is a mean over the components.
+tasks = dict(
+    semseg=dict(type='SemSegTask', num_classes=21, loss_weight=1.0),
+    human_parts=dict(type='HumanPartsTask', num_classes=7, loss_weight=2.0),
+    saliency=dict(type='SaliencyTask', num_channels=1, loss_weight=5.0),
+    normals=dict(type='NormalsTask', loss_weight=10.0, reduction='element'),
+    edge=dict(type='EdgeTask', loss_weight=50.0, positive_weight=0.95),
+)

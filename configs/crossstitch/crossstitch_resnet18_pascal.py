@@ -1,0 +1,29 @@
+_base_ = [
+    '../_base_/datasets/pascal_survey.py',
+    '../_base_/tasks/pascal_survey.py',
+    '../_base_/schedules/adam_poly_survey_pascal.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    type='MultiTaskModel',
+    data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
+    backbone=dict(
+        type='CrossStitchEncoder',
+        model_name='resnet18.tv_in1k',
+        pretrained=True,
+        self_weight=0.8,
+        cross_weight=0.05,
+    ),
+    decoder=dict(type='SingleHeadsDecoder', head=dict(type='ASPPHead')),
+    tasks=_base_.tasks,
+)
+# 20 epochs by SGD of batches of 12.
+max_iters = 8320
+train_dataloader = dict(batch_size=12)
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='SGD', lr=5e-3, momentum=0.9, weight_decay=1e-4)
+)
+param_scheduler = [
+    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=max_iters + 1, by_epoch=False)
+]
+train_cfg = dict(max_iters=max_iters)

@@ -1,0 +1,3 @@
+# The paper's Table 6: only semseg is rendered.
+_base_ = './invpt_vitl_nyud_3dreg.py'
+model = dict(regularizer=dict(tasks=('semseg',)))

@@ -1,0 +1,13 @@
+_base_ = [
+    '../_base_/datasets/synthrooms.py',
+    '../_base_/tasks/synthrooms_survey.py',
+    '../_base_/schedules/quick.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    type='MultiTaskModel',
+    data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(96, 128)),
+    backbone=dict(type='MTANEncoder', model_name='resnet18'),
+    decoder=dict(type='SingleHeadsDecoder', head=dict(type='ASPPHead')),
+    tasks=_base_.tasks,
+)

@@ -1,0 +1,13 @@
+_base_ = [
+    '../_base_/datasets/nyud_survey.py',
+    '../_base_/tasks/nyud_survey.py',
+    '../_base_/schedules/adam_poly_survey_nyud.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    type='MultiTaskModel',
+    data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(480, 640)),
+    backbone=dict(type='MTANEncoder', model_name='resnet50.tv_in1k', pretrained=True),
+    decoder=dict(type='SingleHeadsDecoder', head=dict(type='ASPPHead')),
+    tasks=_base_.tasks,
+)
