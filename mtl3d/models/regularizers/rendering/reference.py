@@ -28,26 +28,38 @@ def render(
     if isinstance(rays, GridRays):
         rays = rays.as_points()
     feature = look_up(planes, rays.points, padding_mode)
-    hidden = [
-        F.leaky_relu(F.linear(feature, weight, bias), NEGATIVE_SLOPE)
-        for weight, bias in zip(fields.hidden_weight, fields.hidden_bias, strict=True)
-    ]
     num_densities = len(fields.density_weight)
-    weights = [
-        ray_weights(rays.delta * density(h @ weight + bias))
-        for h, weight, bias in zip(
-            hidden[:num_densities], fields.density_weight, fields.density_bias, strict=True
+    weights = ray_weights(rays.delta[:, None] * densities(feature, fields))
+    values = []
+    for task, (read_out, bias) in enumerate(
+        zip(fields.value_weights, fields.value_biases, strict=True)
+    ):
+        value = F.linear(hidden(feature, fields, num_densities + task), read_out, bias)
+        weight = weights[:, task if num_densities > 1 else 0]
+        values.append(torch.einsum('nyxk,nyxkc->ncyx', weight, value))
+    depth = torch.einsum('ngyxk,nk->ngyx', weights, rays.depth)
+    return Rendering(tuple(values), weights.sum(-1), depth)
+
+
+def hidden(feature: Tensor, fields: FieldWeights, field: int) -> Tensor:
+    """Evaluate the first layer of one field: ``(..., C)`` to ``(..., H)``."""
+    pre = F.linear(feature, fields.hidden_weight[field], fields.hidden_bias[field])
+    return F.leaky_relu(pre, NEGATIVE_SLOPE)
+
+
+def densities(feature: Tensor, fields: FieldWeights) -> Tensor:
+    """Evaluate all density fields at points with features ``(N, h, w, D, C)``.
+
+    Returns:
+        ``(N, G, h, w, D)``, per unit of length.
+    """
+    raw = [
+        hidden(feature, fields, g) @ weight + bias
+        for g, (weight, bias) in enumerate(
+            zip(fields.density_weight, fields.density_bias, strict=True)
         )
     ]
-    values = []
-    for task, h in enumerate(hidden[num_densities:]):
-        value = F.linear(h, fields.value_weights[task], fields.value_biases[task])
-        weight = weights[task if num_densities > 1 else 0]
-        values.append(torch.einsum('nyxk,nyxkc->ncyx', weight, value))
-    stacked = torch.stack(weights, dim=1)
-    return Rendering(
-        tuple(values), stacked.sum(-1), torch.einsum('ngyxk,nk->ngyx', stacked, rays.depth)
-    )
+    return density(torch.stack(raw, dim=1))
 
 
 def look_up(planes: TriPlane, points: Tensor, padding_mode: PaddingMode) -> Tensor:
