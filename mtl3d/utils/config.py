@@ -232,7 +232,7 @@ def _check_part(path: str, part: Mapping[str, Any]) -> None:
     name = part['type']
     if not isinstance(name, str):
         return
-    candidates = [(registry, registry.get(name)) for registry in registries]
+    candidates = [(registry, _find(registry, name)) for registry in registries]
     found = [(registry, target) for registry, target in candidates if target is not None]
     if not found:
         known = {member for registry in registries for member in _members(registry)}
@@ -252,6 +252,12 @@ def _check_part(path: str, part: Mapping[str, Any]) -> None:
         else:
             return
     raise ValueError(f'{path}: {problems[0]}')
+
+
+def _find(registry: Registry, name: str) -> Callable | None:
+    # MMEngine's get() tries to import a module called like an unknown name, which takes long.
+    registry.import_from_location()
+    return registry.get(name) if '.' in name or name in _members(registry) else None
 
 
 def _members(registry: Registry) -> set[str]:
