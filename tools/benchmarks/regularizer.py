@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -26,9 +25,6 @@ from mtl3d.models.regularizers.rendering import BACKENDS, TriPlane, grid_rays, r
 from mtl3d.models.regularizers.rendering.dispatch import choose_backend
 from mtl3d.registry import MODELS
 from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
-
-matplotlib.use('Agg')
-from matplotlib import pyplot as plt  # noqa: E402
 
 CHANNELS = 64
 #: Channels of the tasks of NYUv2 (semantics, depth, normals, boundaries) and of PASCAL-Context.
@@ -280,7 +276,10 @@ def _key(result: dict[str, Any]) -> tuple[int, ...]:
 
 def _plot(results: list[dict[str, Any]], path: Path) -> None:
     """Draw seconds and memory of forward and backward against the number of points."""
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout='constrained')
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout='constrained')
+    axes = figure.subplots(1, 2)
     for backend in dict.fromkeys(r['backend'] for r in results):
         rows = [r for r in results if r['backend'] == backend and r['backward']]
         points = [r['points'] for r in rows]
@@ -293,4 +292,3 @@ def _plot(results: list[dict[str, Any]], path: Path) -> None:
     axes[1].set(xlabel='points', ylabel='peak memory above the inputs, MiB')
     axes[0].legend()
     figure.savefig(path, dpi=120)
-    plt.close(figure)

@@ -30,7 +30,7 @@ def features():
 
 def build_model(regularizer=SMALL, **settings):
     torch.manual_seed(0)
-    return MODELS.build(toy_model_cfg(**settings, regularizer=regularizer))
+    return MODELS.build(toy_model_cfg(**settings) | dict(regularizer=regularizer))
 
 
 def run(model, mode):
