@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from mtl3d.apis.command_line import run_tool
 
+INVPT_VITL = [f'configs/invpt/invpt_vitl_nyud{variant}.py' for variant in ('', '_3dreg')]
 SYNTHROOMS = [
     f'configs/invpt/invpt_vitt_synthrooms{variant}.py' for variant in ('', '_3dreg')
 ]  # fmt: skip
@@ -32,6 +33,11 @@ def parts(out: Path) -> dict[str, tuple[int, list[str]]]:
         'regularizer': (
             150,
             ['tools/benchmark.py', 'regularizer', '--json', f'{out}/regularizer.json'],
+        ),
+        'train': (
+            90,
+            ['tools/benchmark.py', 'train', *INVPT_VITL, '--amp', 'bf16', '--json']
+            + [f'{out}/train.json'],
         ),
         'rooms': (60, ['tools/dataset_converters/synth_rooms.py', '--out', rooms]),
         'synthrooms': (
