@@ -8,6 +8,6 @@ _base_ = [
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(96, 128)),
     backbone=dict(pretrained=False),
-    decoder=dict(type='PADNetDecoder'),
+    decoder=dict(type='PADNetDecoder', channels=64),
     tasks=_base_.tasks,
 )
