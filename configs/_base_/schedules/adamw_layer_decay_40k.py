@@ -1,6 +1,6 @@
 # Fine-tuning of foundation models: AdamW, layer-wise learning-rate decay, a warm-up, then
-# polynomial decay; 40 000 iterations of a global batch of 6 as InvPT. The values are our choice, not
-# yet compared with others.
+# polynomial decay; 40 000 iterations of a global batch of 6 as InvPT. The values are our choice,
+# not yet compared with others.
 # `--cfg-options max_iters=N` changes both places (see docs/training.md).
 max_iters = 40000
 optim_wrapper = dict(
