@@ -23,11 +23,12 @@ SIZE = (105, 141)
 
 
 def model_config(name: str, **decoder: Any) -> dict[str, Any]:
-    """The model of a config, with other settings of the decoder; a ``type`` replaces it."""
+    """The model of a config with other settings of the decoder, or with a plainer decoder."""
     cfg = Config.fromfile(CONFIGS / f'{name}.py').model.to_dict()
     cfg['backbone']['pretrained'] = False
-    cfg['decoder'] = decoder if 'type' in decoder else cfg['decoder'] | decoder
-    return cfg
+    if 'type' in decoder:
+        return cfg | dict(decoder=decoder, auxiliary_tasks=None)
+    return cfg | dict(decoder=cfg['decoder'] | decoder)
 
 
 def build(name: str, **decoder: Any) -> nn.Module:

@@ -21,10 +21,10 @@ def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         value: ``(N, P, D)``.
 
     Returns:
-        ``(N, L, D)`` float32.
+        ``(N, L, D)``, float32 (float64 stays).
     """
     with torch.autocast(query.device.type, enabled=False):
-        query, key, value = query.float(), key.float(), value.float()
+        query, key, value = (_at_least_float32(tensor) for tensor in (query, key, value))
         total = query @ (key.transpose(1, 2) @ value)
         norm = query @ key.sum(dim=1).unsqueeze(-1)
         return total / norm.clamp(min=1e-12)
@@ -69,7 +69,7 @@ def region_weights(logits: Tensor) -> Tensor:
     Returns:
         ``(N, K, h * w)``, each row of sum 1; the classes do not compete.
     """
-    return logits.float().flatten(2).softmax(dim=2)
+    return _at_least_float32(logits).flatten(2).softmax(dim=2)
 
 
 def pool_regions(weights: Tensor, feature: Tensor) -> Tensor:
@@ -80,7 +80,12 @@ def pool_regions(weights: Tensor, feature: Tensor) -> Tensor:
         feature: ``(N, C, h, w)``.
 
     Returns:
-        ``(N, C, K, 1)`` float32, laid out as a map of K rows so that convolutions apply.
+        ``(N, C, K, 1)``, float32 (float64 stays), laid out as a map of K rows so that convolutions apply.
     """
     with torch.autocast(feature.device.type, enabled=False):
-        return (feature.float().flatten(2) @ weights.float().transpose(1, 2)).unsqueeze(-1)
+        feature = _at_least_float32(feature)
+        return (feature.flatten(2) @ weights.to(feature).transpose(1, 2)).unsqueeze(-1)
+
+
+def _at_least_float32(tensor: Tensor) -> Tensor:
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
