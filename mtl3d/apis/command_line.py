@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -51,7 +52,9 @@ def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    return lines[-1] if lines[0].startswith('Caught ') else ' '.join(lines)
+    if lines[0].startswith('Caught '):
+        return re.sub(r'^[\w.]+: ', '', lines[-1])  # the name of the exception
+    return ' '.join(lines)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:

@@ -46,12 +46,17 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 
 def _change_length(cfg: Config, previous: int) -> None:
-    """Carry a new ``max_iters`` to the places that were set from the old one."""
+    """Carry a new ``max_iters`` to the places that were set from the old one.
+
+    A schedule that would begin only after the end is left out: MMEngine refuses it.
+    """
     cfg.train_cfg.max_iters = cfg.max_iters
     for scheduler in cfg.get('param_scheduler') or []:
         beyond = scheduler.get('end', 0) - previous
         if beyond in (0, 1):  # PolyLR needs one step more, see configs/_base_/schedules
             scheduler.end = cfg.max_iters + beyond
+    if cfg.get('param_scheduler'):
+        cfg.param_scheduler = [s for s in cfg.param_scheduler if s.get('begin', 0) < cfg.max_iters]
 
 
 def prepare(cfg: Config, *, work_dir: str | Path | None = None, launcher: str = 'none') -> Config:

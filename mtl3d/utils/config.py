@@ -56,6 +56,8 @@ def nearest(name: str, candidates: Iterable[str], count: int = 3) -> str:
         close, all of them.
     """
     valid = sorted(candidates)
+    if not valid:
+        return 'It takes none.'
     close = difflib.get_close_matches(name, valid, n=count, cutoff=0.6)
     if close:
         return 'Did you mean ' + ' or '.join(repr(match) for match in close) + '?'
@@ -74,6 +76,8 @@ def accepted_keys(target: Callable) -> set[str] | None:
     Returns:
         The names, or None when any name is accepted.
     """
+    if inspect.isclass(target) and target.__init__ is object.__init__:
+        return set()  # inspect reports *args and **kwargs, but object accepts neither
     bases = target.__mro__ if inspect.isclass(target) else (target,)
     names: set[str] = set()
     for base in bases:
@@ -186,9 +190,10 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     """Check a whole config before anything is built.
 
     Every dict with a ``type`` must name a registered part and have only keys that this part
-    accepts. Which registry is meant is not known here, so a dict passes if one candidate of that
-    name in any registry accepts it. Parts of projects must have been imported (``custom_imports``
-    does so when the file is read).
+    accepts; the dicts without one that the Runner reads must have only keys that it knows. Which
+    registry is meant is not known here, so a dict passes if one candidate of that name in any
+    registry accepts it. Parts of projects must have been imported (``custom_imports`` does so when
+    the file is read).
 
     Args:
         cfg: The merged config.
@@ -198,9 +203,35 @@ def check_config(cfg: Mapping[str, Any]) -> None:
             the nearest valid names.
     """
     check_top_level(cfg)
+    _check_untyped(cfg)
     _check_task_names(cfg)
     for path, part in typed_dicts(dict(cfg.items()), ''):  # a Config is no Mapping itself
         _check_part(path, part)
+
+
+def _check_untyped(cfg: Mapping[str, Any]) -> None:
+    """Check the dicts that the Runner hands to functions, or whose unknown keys it ignores."""
+    from mmengine.runner import Runner  # as above
+    from torch.utils.data import DataLoader
+
+    loader = _parameters(DataLoader.__init__) | {'num_batch_per_epoch'}
+    sections = {
+        'train_dataloader': loader,
+        'val_dataloader': loader,
+        'test_dataloader': loader,
+        'randomness': _parameters(Runner.set_randomness),
+        'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+        'auto_scale_lr': {'enable', 'base_batch_size'},
+    }
+    for section, valid in sections.items():
+        part = cfg.get(section)
+        for key in part if isinstance(part, Mapping) else ():
+            if key not in valid:
+                raise ValueError(f"{section} has no key '{key}'. {nearest(key, valid)}")
+
+
+def _parameters(function: Callable) -> set[str]:
+    return set(inspect.signature(function).parameters) - {'self'}
 
 
 def typed_dicts(value: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

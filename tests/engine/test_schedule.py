@@ -49,3 +49,12 @@ def test_one_option_changes_length_and_schedule(tmp_path):
 
 def test_a_toy_run_ends_with_a_learning_rate_of_zero_steps_left(tmp_path):
     assert toy_cfg(tmp_path).param_scheduler[0].end == 9
+
+
+def test_a_run_shorter_than_its_warm_up_leaves_out_what_would_begin_after_it(tmp_path):
+    path = tmp_path / 'short.py'
+    path.write_text(f"_base_ = '{ROOT}/configs/_base_/schedules/quick.py'\n")
+    kept = {
+        n: [s.type for s in load_config(path, {'max_iters': n}).param_scheduler] for n in (4, 31)
+    }
+    assert kept == {4: ['LinearLR'], 31: ['LinearLR', 'PolyLR']}

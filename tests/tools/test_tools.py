@@ -208,7 +208,9 @@ def test_auto_scale_lr_and_no_validate(tmp_path, trained, monkeypatch):
 
 def test_a_worker_s_error_is_reduced_to_its_last_line():
     packed = ValueError('Caught ValueError in worker 0.\nTraceback\n  File x\nValueError: bad.png')
-    assert command_line.one_line(packed) == 'ValueError: bad.png'
+    assert command_line.one_line(packed) == 'bad.png'
+    packed = KeyError('Caught KeyError in worker 0.\nzlib.error: img_path: bad.png')
+    assert command_line.one_line(packed) == 'img_path: bad.png'
     assert command_line.one_line(KeyError('a key')) == 'a key'
     assert command_line.one_line(ValueError('two\n lines')) == 'two lines'
 
