@@ -1,5 +1,6 @@
 """Decoders: shared features in, one prediction per task out. One file per method."""
 
+from mtl3d.models.decoders.astmt import ASTMTDecoder
 from mtl3d.models.decoders.atrc import ATRCDecoder
 from mtl3d.models.decoders.atrc_search import ATRCSearchDecoder
 from mtl3d.models.decoders.base import DecoderOutput
@@ -13,6 +14,7 @@ from mtl3d.models.decoders.single_heads import SingleHeadsDecoder
 __all__ = [
     'ATRCDecoder',
     'ATRCSearchDecoder',
+    'ASTMTDecoder',
     'DecoderOutput',
     'InvPTDecoder',
     'MTINetDecoder',
