@@ -1,6 +1,7 @@
-"""Checkpoints of ATRC's code to ours: its hard-sharing baseline, ATRC, and the relation search."""
+"""Checkpoints of ATRC's code to ours and back: its baseline, ATRC, and the relation search."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,9 +24,33 @@ LOSS_CONSTANTS = (
     'criterion.loss_dict.normals.aux.centroids',
     'criterion.loss_dict.edge.aux.class_weight',
 )
-PAIRS = 'head.atrc_module.cp_blocks.'
+#: Where the pairs of tasks are, in the published code and in ours.
+THEIR_PAIRS = 'head.atrc_module.cp_blocks'
+OUR_PAIRS = 'decoder.context.contexts'
 
-Pairs = Iterator[tuple[str, str]]
+
+@dataclass
+class Layout:
+    """What the names of a network's weights tell about it, in the published names of tasks.
+
+    Attributes:
+        tasks: The tasks.
+        regions: The tasks that predict regions.
+        pairs: Target -> sources with a context; empty for the baseline.
+        searched: It is the relation search.
+    """
+
+    tasks: list[str]
+    regions: list[str]
+    pairs: dict[str, list[str]]
+    searched: bool
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        if self.searched:
+            return 'ATRC relation search'
+        return 'ATRC' if self.pairs else 'multi-task baseline'
 
 
 def from_official(weights: Mapping[str, Tensor]) -> tuple[StateDict, dict[str, Any]]:
@@ -44,75 +69,130 @@ def from_official(weights: Mapping[str, Tensor]) -> tuple[StateDict, dict[str, A
         ValueError: A weight is unknown or missing.
     """
     kept = {name: tensor for name, tensor in weights.items() if name not in LOSS_CONSTANTS}
-    modules = {name.rpartition('.')[0] for name in kept}
-    tasks = _keys_below('head.final_logits', modules)
-    pairs = {target: _keys_below(f'{PAIRS}{target}', modules) for target in tasks}
-    searched = any(name.endswith('.arch_param') for name in kept)
-    if searched:
-        method, table = 'ATRC relation search', search_table(tasks, modules)
-    elif any(name.startswith('head.atrc_module.') for name in kept):
-        method, table = 'ATRC', atrc_table(tasks, pairs, modules)
-    else:
-        method, table = 'multi-task baseline', baseline_table(tasks)
-    if searched:
-        kept, parameters = _split_architecture(kept)
-    else:
-        parameters = {}
-    renamed = rename(kept, dict(table)) | parameters
+    places = ('head.final_logits', 'head.aux_logits', 'head.atrc_module.bottleneck', THEIR_PAIRS)
+    layout = read_layout(kept, places, list(TASKS), 'arch_param')
+    architecture: StateDict = {}
+    for target, source in pairs_of_search(layout):
+        theirs, ours = f'{THEIR_PAIRS}.{target}.{source}', our_pair(target, source)
+        alpha = _take(kept, f'{theirs}.arch_param')
+        # Theirs exists only once the pair is frozen; ours is zero until then.
+        frozen = kept.pop(f'{theirs}.fixed_weights', None)
+        architecture[f'{ours}.architecture'] = alpha
+        architecture[f'{ours}.fixed_weights'] = (
+            torch.zeros_like(alpha) if frozen is None else frozen
+        )
+    renamed = rename(kept, dict(module_table(layout))) | architecture
     meta = dict(
-        source=f'ATRC code, {method}',
-        tasks=[TASKS[task] for task in tasks],
-        pairs={TASKS[target]: [TASKS[s] for s in sources] for target, sources in pairs.items()},
+        source=f'ATRC code, {layout.method}',
+        tasks=[TASKS[task] for task in layout.tasks],
+        pairs={TASKS[t]: [TASKS[s] for s in sources] for t, sources in layout.pairs.items()},
         dropped=[name for name in LOSS_CONSTANTS if name in weights],
     )
     return renamed, meta
 
 
-def baseline_table(tasks: list[str]) -> Pairs:
-    """Pair every module of the hard-sharing baseline with ours."""
-    yield 'backbone.*', 'backbone.model.*'
-    for task in tasks:
-        yield from unit(f'head.bottleneck.{task}', f'decoder.bottlenecks.{TASKS[task]}')
-        yield f'head.final_logits.{task}', f'decoder.heads.{TASKS[task]}.conv'
+def to_official(weights: Mapping[str, Tensor]) -> tuple[StateDict, dict[str, Any]]:
+    """Convert our weights to the published naming; a regularizer's weights are left out.
+
+    Args:
+        weights: State dict of a ``MultiTaskModel`` as :func:`from_official` returns it.
+
+    Returns:
+        The published state dict without the losses' constants, and a description.
+
+    Raises:
+        ValueError: A weight is unknown or missing.
+    """
+    kept = {name: t for name, t in weights.items() if not name.startswith('regularizer.')}
+    published = {ours: theirs for theirs, ours in TASKS.items()}
+    places = ('decoder.heads', 'decoder.regions', 'decoder.context.fuse', OUR_PAIRS)
+    layout = read_layout(kept, places, list(published), 'architecture')
+    layout = Layout(
+        tasks=[published[task] for task in layout.tasks],
+        regions=[published[task] for task in layout.regions],
+        pairs={published[t]: [published[s] for s in row] for t, row in layout.pairs.items()},
+        searched=layout.searched,
+    )
+    architecture: StateDict = {}
+    for target, source in pairs_of_search(layout):
+        theirs, ours = f'{THEIR_PAIRS}.{target}.{source}', our_pair(target, source)
+        architecture[f'{theirs}.arch_param'] = _take(kept, f'{ours}.architecture')
+        frozen = _take(kept, f'{ours}.fixed_weights')
+        if frozen.any():
+            architecture[f'{theirs}.fixed_weights'] = frozen
+    table = {ours: theirs for theirs, ours in module_table(layout)}
+    return rename(kept, table) | architecture, dict(source='mtl3d', tasks=layout.tasks)
 
 
-def shared_table(tasks: list[str], modules: set[str]) -> Pairs:
-    """Pair the modules that ATRC and its search have in common with ours."""
+def read_layout(
+    names: Iterable[str], places: tuple[str, str, str, str], known: list[str], parameter: str
+) -> Layout:
+    """Read off the layout of a network.
+
+    Args:
+        names: Of its weights, in either naming.
+        places: The modules below which the tasks' read-outs, regions, fusions and pairs are.
+        known: All tasks in that naming, in the published order.
+        parameter: Name of the architecture parameters.
+    """
+    names = list(names)
+    heads, regions, fusions, pairs = places
+    tasks = _below(heads, names, known)
+    return Layout(
+        tasks=tasks,
+        regions=_below(regions, names, known),
+        pairs={
+            task: _below(f'{pairs}.{task}', names, known) for task in _below(fusions, names, known)
+        },
+        searched=any(name.endswith(f'.{parameter}') for name in names),
+    )
+
+
+def pairs_of_search(layout: Layout) -> list[tuple[str, str]]:
+    """List the pairs (target, source) that have architecture parameters."""
+    if not layout.searched:
+        return []
+    return [(target, source) for target, row in layout.pairs.items() for source in row]
+
+
+def our_pair(target: str, source: str) -> str:
+    """Name our module of a pair of published tasks."""
+    return f'{OUR_PAIRS}.{TASKS[target]}.{TASKS[source]}'
+
+
+Pairs = Iterator[tuple[str, str]]
+
+
+def module_table(layout: Layout) -> Pairs:
+    """Pair every module of a published network with ours."""
     yield 'backbone.*', 'backbone.model.*'
-    for task in tasks:
+    features = 'features' if layout.pairs else 'bottlenecks'
+    for task in layout.tasks:
         ours = TASKS[task]
-        yield from unit(f'head.bottleneck.{task}', f'decoder.features.{ours}')
-        if f'head.aux_logits.{task}' in modules:
-            yield from unit(f'head.aux_conv.{task}', f'decoder.regions.{ours}.0')
-            yield f'head.aux_logits.{task}', f'decoder.regions.{ours}.1'
-        if f'head.atrc_module.out_proj.{task}.conv' in modules:
-            yield from unit(f'head.atrc_module.out_proj.{task}', f'decoder.context.project.{ours}')
+        yield from unit(f'head.bottleneck.{task}', f'decoder.{features}.{ours}')
         yield f'head.final_logits.{task}', f'decoder.heads.{ours}.conv'
-
-
-def atrc_table(tasks: list[str], pairs: Mapping[str, list[str]], modules: set[str]) -> Pairs:
-    """Pair every module of ATRC with ours."""
-    yield from shared_table(tasks, modules)
-    for target, sources in pairs.items():
-        fuse = f'head.atrc_module.bottleneck.{target}.0'
-        yield from unit(fuse, f'decoder.context.fuse.{TASKS[target]}')
+    for task in layout.regions:
+        ours = TASKS[task]
+        yield from unit(f'head.aux_conv.{task}', f'decoder.regions.{ours}.0')
+        yield f'head.aux_logits.{task}', f'decoder.regions.{ours}.1'
+    for target, sources in layout.pairs.items():
+        ours = TASKS[target]
+        fusion = f'head.atrc_module.bottleneck.{target}'
+        yield from unit(
+            fusion if layout.searched else f'{fusion}.0', f'decoder.context.fuse.{ours}'
+        )
+        if sources:
+            projection = f'head.atrc_module.out_proj.{target}'
+            yield from unit(projection, f'decoder.context.project.{ours}')
         for source in sources:
-            ours = f'decoder.context.contexts.{TASKS[target]}.{TASKS[source]}'
-            yield from context_pooling(f'{PAIRS}{target}.{source}', ours)
-
-
-def search_table(tasks: list[str], modules: set[str]) -> Pairs:
-    """Pair every module of the relation search with ours."""
-    yield from shared_table(tasks, modules)
-    for target in tasks:
-        fuse = f'head.atrc_module.bottleneck.{target}'
-        yield from unit(fuse, f'decoder.context.fuse.{TASKS[target]}')
-        for source in tasks:
-            ours = f'decoder.context.contexts.{TASKS[target]}.{TASKS[source]}.candidates'
+            pair = f'{THEIR_PAIRS}.{target}.{source}'
+            if not layout.searched:
+                yield from context_pooling(pair, our_pair(target, source))
+                continue
             for index, context in enumerate(CONTEXTS):
                 if context != 's_label' or source != target:
-                    theirs = f'{PAIRS}{target}.{source}.op_list.{index}'
-                    yield from context_pooling(theirs, f'{ours}.{context}')
+                    candidate = f'{our_pair(target, source)}.candidates.{context}'
+                    yield from context_pooling(f'{pair}.op_list.{index}', candidate)
 
 
 def context_pooling(theirs: str, ours: str) -> Pairs:
@@ -129,30 +209,14 @@ def unit(theirs: str, ours: str) -> Pairs:
     yield f'{theirs}.bn', f'{ours}.norm'
 
 
-def _keys_below(prefix: str, modules: set[str]) -> list[str]:
-    """List the tasks that follow a prefix in the modules' names, in the published order."""
+def _take(weights: StateDict, name: str) -> Tensor:
+    if name not in weights:
+        raise ValueError(f'The checkpoint does not have the expected structure: no weight {name}')
+    return weights.pop(name)
+
+
+def _below(prefix: str, names: list[str], known: list[str]) -> list[str]:
+    """List the tasks that follow a prefix in the weights' names, in the order of ``known``."""
     depth = prefix.count('.') + 1
-    present = {name.split('.')[depth] for name in modules if name.startswith(f'{prefix}.')}
-    return [task for task in TASKS if task in present]
-
-
-def _split_architecture(weights: StateDict) -> tuple[StateDict, StateDict]:
-    """Take the architecture parameters out of a search's weights and rename them.
-
-    The published code has ``fixed_weights`` only for pairs that are frozen; ours are zero until
-    then.
-    """
-    ours: StateDict = {}
-    rest = dict(weights)
-    for name in weights:
-        pair, _, parameter = name.rpartition('.')
-        if parameter == 'arch_param':
-            target, source = pair.removeprefix(PAIRS).split('.')
-            our_pair = f'decoder.context.contexts.{TASKS[target]}.{TASKS[source]}'
-            architecture = rest.pop(name)
-            frozen = rest.pop(f'{pair}.fixed_weights', None)
-            ours[f'{our_pair}.architecture'] = architecture
-            ours[f'{our_pair}.fixed_weights'] = (
-                torch.zeros_like(architecture) if frozen is None else frozen
-            )
-    return rest, ours
+    present = {name.split('.')[depth] for name in names if name.startswith(f'{prefix}.')}
+    return [task for task in known if task in present]

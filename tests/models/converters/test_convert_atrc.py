@@ -5,7 +5,7 @@ import torch
 from atrc_golden import build, official_shapes, official_weights
 
 from mtl3d.models.converters import convert_file
-from mtl3d.models.converters.atrc import LOSS_CONSTANTS, from_official
+from mtl3d.models.converters.atrc import LOSS_CONSTANTS, from_official, to_official
 
 CP = 'head.atrc_module.cp_blocks'
 
@@ -120,4 +120,58 @@ def test_a_stray_or_missing_weight_is_refused(searched):
         from_official(fewer)
     del weights[f'{lost}.weight'], weights[f'{lost}.bias']
     with pytest.raises(ValueError, match='unknown weights'):
+        from_official(weights)
+
+
+BASELINE = dict(type='SingleHeadsDecoder', channels=67)
+
+
+# Numbers of tensors in the published checkpoints, without constants of the losses.
+@pytest.mark.parametrize(
+    ('config', 'decoder', 'tensors'),
+    [
+        ('atrc_hrnet18s_pascal', {}, 1724),
+        ('atrc_hrnet48_nyud', {}, 2346),
+        ('atrc_hrnet48_pascal', {}, 2690),
+        ('atrc_hrnet18s_nyud', dict(genotype='global'), 1424),
+        ('atrc_hrnet18s_nyud', BASELINE, 896),
+        ('atrc_hrnet18s_pascal', BASELINE, 904),
+        ('atrc_hrnet48_nyud', BASELINE | dict(channels=180), 1862),
+        ('atrc_search_hrnet18s_pascal', {}, 3689),
+    ],
+)
+def test_there_and_back(config, decoder, tensors):
+    with torch.device('meta'):
+        ours = build(config, **decoder).state_dict()
+    for name in ours:
+        if name.endswith('.fixed_weights'):
+            ours[name] = torch.zeros(ours[name].shape)
+    official, meta = to_official(ours | {'regularizer.x': torch.zeros(1)})
+    assert len(official) == tensors
+    assert ('sal' in meta['tasks']) == ('pascal' in config)
+    again, _ = from_official(official)
+    assert again.keys() == ours.keys()
+    assert all(again[name] is ours[name] for name in ours if not name.endswith('.fixed_weights'))
+
+
+def test_a_frozen_choice_goes_there_and_back():
+    with torch.device('meta'):
+        ours = build('atrc_search_hrnet18s_nyud').state_dict()
+    for name in ours:
+        if name.endswith('.fixed_weights'):
+            ours[name] = torch.zeros(ours[name].shape)
+    chosen = ours['decoder.context.contexts.edge.depth.fixed_weights']
+    chosen[2] = 1
+    official, _ = to_official(ours)
+    assert [name for name in official if name.endswith('fixed_weights')] == [
+        f'{CP}.edge.depth.fixed_weights'
+    ]
+    again, _ = from_official(official)
+    assert again['decoder.context.contexts.edge.depth.fixed_weights'] is chosen
+
+
+def test_a_search_without_one_of_its_parameters_is_refused():
+    weights = empty(official_shapes(searched=True))
+    del weights[f'{CP}.edge.depth.arch_param']
+    with pytest.raises(ValueError, match='no weight .*edge.depth.arch_param'):
         from_official(weights)
