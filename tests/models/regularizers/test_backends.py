@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from scene_factory import BACKENDS, compare, device_of, make_scene
+from scene_factory import BACKENDS, compare, device_of, make_scene, render_with_gradients
 
 from mtl3d.models.regularizers.rendering import grid_rays, separable
 
@@ -68,3 +68,25 @@ def test_arbitrary_rays_in_triton(densities, padding_mode):
         device=device_of('triton'),
     )  # fmt: skip
     compare(planes, fields, bent_rays(planes, size, samples), 'triton', padding_mode)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+@pytest.mark.parametrize('points', [False, True])
+def test_triton_at_full_size_on_a_gpu(points):
+    """float32 within 1e-4, and the same bits in two runs."""
+    planes, fields, size, samples = make_scene(
+        batch=2, size=(56, 72), samples=48, channels=(40, 1, 3, 1), units=64, plane_channels=64,
+        dtype=torch.float32, device='cuda',
+    )  # fmt: skip
+    rays = grid_rays(size, samples, 2, like=planes.xy, jitter=True)
+    rays = rays.as_points() if points else rays
+    expected = render_with_gradients(planes, fields, rays, backend='reference')
+    first, second = (
+        render_with_gradients(planes, fields, rays, backend='triton') for _ in range(2)
+    )
+    for a, b, e in zip(
+        (*first[0], *first[1]), (*second[0], *second[1]), (*expected[0], *expected[1]), strict=True
+    ):
+        assert torch.equal(a, b)
+        torch.testing.assert_close(a, e, rtol=1e-4, atol=1e-4 * e.abs().max().item())
