@@ -19,35 +19,49 @@ TASKS = {
 }
 
 
-def from_official(weights: Mapping[str, Tensor]) -> tuple[StateDict, dict[str, Any]]:
-    """Convert published weights of any of the survey's multi-task models.
+def from_official(
+    weights: Mapping[str, Tensor], task: str | None = None
+) -> tuple[StateDict, dict[str, Any]]:
+    """Convert published weights of any of the survey's models.
 
     Args:
         weights: The published state dict.
+        task: Our name of a single-task model's task; its weights do not tell.
 
     Returns:
         State dict of a ``MultiTaskModel`` with the parts of that method, and a description that
         tells the method and the task order.
 
     Raises:
-        ValueError: A weight is unknown or missing, or it is none of these models.
+        ValueError: A weight is unknown or missing, it is none of these models, or ``task`` is
+            missing or unknown.
     """
     weights = stack_cross_stitch(weights)
     names = set(weights)
+    if any(name.startswith('decoder.') for name in names):
+        if task not in TASKS.values():
+            raise ValueError(
+                f"task='{task}': these are the weights of a single-task model, which do not tell "
+                f'their task. Name one of {", ".join(TASKS.values())}'
+            )
+        head = deeplab_head if 'decoder.0.project.0.weight' in names else hrnet_head
+        pairs = dict(head('decoder', f'decoder.heads.{task}'))
+        meta = dict(source='survey code, single-task model', tasks=[task])
+        return rename(weights, {'backbone.*': 'backbone.model.*'} | pairs), meta
     for method, marker, table in (
         ('MTI-Net', 'scale_0.decoders.', mti_net_table),
         ('PAD-Net', 'initial_task_prediction_heads.conv_out.', pad_net_table),
+        ('multi-task baseline', 'decoders.', baseline_table),
         ('MTAN', 'attention_1.', mtan_table),
         ('Cross-Stitch or NDDR-CNN', 'backbone.', mixing_table),
-        ('multi-task baseline', 'decoders.', baseline_table),
     ):
         tasks = tasks_in(names, marker)
         if tasks:
             main = tasks_in(names, 'heads.') or tasks
             pairs = dict(table(tasks, main, names))
-            meta = dict(source=f'survey code, {method}', tasks=[TASKS[task] for task in tasks])
+            meta = dict(source=f'survey code, {method}', tasks=[TASKS[t] for t in tasks])
             return rename(weights, pairs), meta
-    raise ValueError('These are not the weights of a multi-task model of the survey code')
+    raise ValueError('These are not the weights of a model of the survey code')
 
 
 def tasks_in(names: set[str], prefix: str) -> list[str]:

@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch.nn.functional import interpolate
 
-from mtl3d.models.converters.survey import from_official
+from mtl3d.models.converters import rename
+from mtl3d.models.converters.survey import deeplab_head, from_official
 from mtl3d.registry import MODELS
 
 GOLDEN = Path(__file__).parents[2] / 'data' / 'survey'
+HEAD = 'decoder.heads.semseg'
 NYUD = dict(
     semseg=dict(type='SemSegTask', num_classes=40),
     normals=dict(type='NormalsTask'),
@@ -154,3 +156,28 @@ def test_parameter_counts_of_the_encoders_are_the_published_ones(encoder, count)
     with torch.device('meta'):
         model = on_resnet18(encoder)
     assert sum(parameter.numel() for parameter in model.parameters()) == count
+
+
+def test_a_single_task_model_converts_once_its_task_is_named():
+    resnet18 = dict(
+        type='TimmBackbone',
+        model_name='resnet18',
+        out_indices=(4,),
+        model_kwargs=dict(output_stride=8),
+    )
+    with torch.device('meta'):
+        model = build(
+            'SingleHeadsDecoder',
+            dict(semseg=PASCAL['semseg']),
+            resnet18,
+            head=dict(type='ASPPHead'),
+        )
+    ours = model.state_dict()
+    table = {'backbone.*': 'backbone.model.*', **dict(deeplab_head('decoder', HEAD))}
+    theirs = rename(ours, {mine: published for published, mine in table.items()})
+    assert 'decoder.0.convs.4.1.weight' in theirs and 'backbone.layer4.1.conv2.weight' in theirs
+    converted, meta = from_official(theirs, task='semseg')
+    assert set(converted) == set(ours) and meta['tasks'] == ['semseg']
+    assert sum(p.numel() for p in model.parameters()) == 15_904_085
+    with pytest.raises(ValueError, match="task='None'.*single-task"):
+        from_official(theirs)
