@@ -12,6 +12,7 @@ from toy import toy_batch
 from mtl3d.apis.configuration import load_config
 from mtl3d.models import multi_task_model
 from mtl3d.registry import MODELS
+from mtl3d.utils.weights import without_pretrained
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(
@@ -42,15 +43,7 @@ TINY = [
 
 def model_config(path: Path) -> dict[str, Any]:
     """The model's config, without weights to fetch."""
-    cfg = load_config(ROOT / path).model.to_dict()
-
-    def without_weights(part: Any) -> Any:
-        if isinstance(part, dict):
-            part = {key: without_weights(value) for key, value in part.items()}
-            return part | dict(pretrained=False) if 'pretrained' in part else part
-        return part
-
-    return without_weights(cfg)
+    return without_pretrained(load_config(ROOT / path).model.to_dict())
 
 
 @pytest.fixture(scope='module')

@@ -20,6 +20,7 @@ from mtl3d.models.multi_task_model import MultiTaskModel, Outputs
 from mtl3d.registry import DATASETS, MODELS
 from mtl3d.structures import MultiTaskDataSample
 from mtl3d.utils.image_io import read_picture
+from mtl3d.utils.weights import without_pretrained
 
 ImageLike = np.ndarray | str | Path
 
@@ -63,8 +64,8 @@ def init_model(
         raise ValueError(f"the config {cfg.filename or ''} has no 'model'")
     init_default_scope('mtl3d')
     state = None if checkpoint is None else load_weights(checkpoint)
-    if state is not None and cfg.model.backbone.get('pretrained'):
-        cfg.model.backbone.pretrained = False  # overwritten anyway: download nothing
+    if state is not None:
+        cfg.model = without_pretrained(cfg.model.to_dict())
 
     model = MODELS.build(cfg.model)
     if state is not None:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from mtl3d.apis.configuration import load_config, use_amp
 from mtl3d.registry import MODELS
+from mtl3d.utils.weights import without_pretrained
 from tools.benchmarks._random_batch import random_batch
 
 DEFAULT = [
@@ -67,7 +68,8 @@ def measure(path: str, args: argparse.Namespace) -> dict:
         Seconds (``median``, ``min``, ``max``) and ``peak_bytes``: of the GPU's allocator, or of
         this process up to here on a CPU.
     """
-    cfg = load_config(path, {'model.backbone.pretrained': False})
+    cfg = load_config(path)
+    cfg.model = without_pretrained(cfg.model.to_dict())
     if args.amp:
         use_amp(cfg, args.amp)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
