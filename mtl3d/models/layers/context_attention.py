@@ -4,6 +4,8 @@ Source: Bruggemann et al., "Exploring Relational Context for Multi-Task Dense Pr
 2021, section 3.2.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,7 +25,7 @@ def linear_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     Returns:
         ``(N, L, D)``, float32 (float64 stays).
     """
-    with torch.autocast(query.device.type, enabled=False):
+    with _without_autocast(query):
         query, key, value = (_at_least_float32(tensor) for tensor in (query, key, value))
         total = query @ (key.transpose(1, 2) @ value)
         norm = query @ key.sum(dim=1).unsqueeze(-1)
@@ -82,10 +84,17 @@ def pool_regions(weights: Tensor, feature: Tensor) -> Tensor:
     Returns:
         ``(N, C, K, 1)``, float32 (float64 stays), laid out as a map of K rows so that convolutions apply.
     """
-    with torch.autocast(feature.device.type, enabled=False):
+    with _without_autocast(feature):
         feature = _at_least_float32(feature)
         return (feature.flatten(2) @ weights.to(feature).transpose(1, 2)).unsqueeze(-1)
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def _without_autocast(tensor: Tensor) -> AbstractContextManager:
+    device = tensor.device.type
+    if not torch.amp.is_autocast_available(device):  # 'meta', on which FLOPs are counted
+        return nullcontext()
+    return torch.autocast(device, enabled=False)

@@ -90,3 +90,10 @@ def test_regions_are_weighted_means_and_classes_do_not_compete():
     assert pooled.shape == (2, 6, 5, 1)
     expected = (F.softmax(logits[1, 3].flatten(), 0) * feature[1, 4].flatten()).sum()
     torch.testing.assert_close(pooled[1, 4, 3, 0], expected)
+
+
+def test_floating_point_operations_can_be_counted_without_memory():
+    maps = torch.empty(1, 4, 6, 6, device='meta')
+    tokens = maps.flatten(2).transpose(1, 2)
+    assert linear_attention(tokens, tokens, tokens).shape == (1, 36, 4)
+    assert pool_regions(region_weights(maps), maps).shape == (1, 4, 4, 1)
