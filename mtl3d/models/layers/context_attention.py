@@ -82,7 +82,7 @@ def pool_regions(weights: Tensor, feature: Tensor) -> Tensor:
         feature: ``(N, C, h, w)``.
 
     Returns:
-        ``(N, C, K, 1)``, float32 (float64 stays), laid out as a map of K rows so that convolutions apply.
+        ``(N, C, K, 1)``, float32 (float64 stays): a map of K rows, to which convolutions apply.
     """
     with _without_autocast(feature):
         feature = _at_least_float32(feature)
