@@ -144,3 +144,13 @@ def test_a_moved_work_dir_can_be_resumed(tmp_path):
     assert find_checkpoint(tmp_path / 'moved') == tmp_path / 'moved' / 'iter_4.pth'
     (tmp_path / 'moved' / 'last_checkpoint').write_text('')  # as a kill of older programs left it
     assert find_checkpoint(tmp_path / 'moved') == tmp_path / 'moved' / 'iter_4.pth'
+
+
+def test_weights_that_are_not_finite_are_never_written(tmp_path, monkeypatch):
+    def step(optimizer, closure=None):
+        next(iter(optimizer.param_groups[0]['params'])).data.fill_(float('nan'))
+
+    monkeypatch.setattr(torch.optim.Adam, 'step', step)
+    with pytest.raises(FloatingPointError, match='weights of .* are NaN or infinite'):
+        train(toy_cfg(tmp_path, {'default_hooks.checkpoint.interval': 1}))
+    assert not list((tmp_path / 'work').glob('*.pth'))

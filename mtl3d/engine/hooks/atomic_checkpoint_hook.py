@@ -6,9 +6,11 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
+from torch import nn
 
 from mtl3d.engine.atomic_backend import UNFINISHED, AtomicBackend
 from mtl3d.registry import HOOKS
+from mtl3d.utils.modules import unwrapped
 
 #: The file in a work dir that names the checkpoint to resume from.
 LAST_CHECKPOINT = 'last_checkpoint'
@@ -18,8 +20,9 @@ LAST_CHECKPOINT = 'last_checkpoint'
 class AtomicCheckpointHook(CheckpointHook):
     """MMEngine's checkpoint hook, which always leaves a good checkpoint behind.
 
-    Three things differ: files are written whole or not at all (:class:`AtomicBackend`); an outdated
-    checkpoint is removed after its successor is on the disk, not before; and every rank learns,
+    Four things differ: files are written whole or not at all (:class:`AtomicBackend`); an outdated
+    checkpoint is removed after its successor is on the disk, not before; weights that are NaN or
+    infinite, which a gradient can make of a finite loss, are never written; and every rank learns,
     through the hook point ``before_checkpoint``, that a checkpoint is about to be written, so that
     :class:`RandomStateHook` can collect what only the other ranks know.
 
@@ -79,6 +82,7 @@ class AtomicCheckpointHook(CheckpointHook):
         self.file_backend.remove_outdated(keep=self._current())
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        check_finite_weights(unwrapped(runner.model))
         runner.call_hook('before_checkpoint')
         name = self.filename_tmpl.format(step)
         self.last_ckpt = str(Path(self.out_dir, name))
@@ -114,6 +118,24 @@ class AtomicCheckpointHook(CheckpointHook):
         return {
             str(path) for path in (self.last_ckpt, getattr(self, 'best_ckpt_path', None), *best)
         }
+
+
+def check_finite_weights(model: nn.Module) -> None:
+    """Refuse weights that cannot be trained on.
+
+    Args:
+        model: The model, not wrapped.
+
+    Raises:
+        FloatingPointError: A weight is NaN or infinite; the message names the first tensor.
+    """
+    for name, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            raise FloatingPointError(
+                f'The weights of {name} are NaN or infinite, so no checkpoint was written; the '
+                'last one is good. The gradient was not finite although the loss was: lower the '
+                'learning rate, set optim_wrapper.clip_grad, or train with bf16 instead of fp16.'
+            )
 
 
 class _PatientBackend(AtomicBackend):
