@@ -19,6 +19,8 @@ from mtl3d.utils.config import accepted_keys, nearest, resolve
 
 Outputs = Literal['heads', 'regularizer', 'average', 'all']
 OUTPUTS = ('heads', 'regularizer', 'average', 'all')
+#: Sources of losses that come from the regularizer.
+RENDERED = ('regularizer', 'cross_view')
 
 #: Source of a loss, task -> raw predictions, weight, and one sample with labels per prediction.
 Term = tuple[str, dict[str, Tensor], float, list[MultiTaskDataSample]]
@@ -43,6 +45,9 @@ class MultiTaskModel(BaseModel):
         tasks: Task -> config of the task. The order is the decoder's task order.
         regularizer: Config of the regularizer, built like the decoder; None gives the base method.
         regularizer_weight: The weight alpha of the regularizer's losses.
+        regularizer_loss_at: Where the regularizer's losses are taken: at the size of the ``label``,
+            to which rendered maps are resized bilinearly, or at that of the ``rendering``, to which
+            labels are reduced by their nearest pixels.
         cross_view_weight: The weight alpha' of what the regularizer renders from second views; None
             follows ``regularizer_weight`` (the paper).
         cross_view_symmetric: Treat the second view as another image of the batch as well: it is
@@ -70,6 +75,7 @@ class MultiTaskModel(BaseModel):
         tasks: Mapping[str, Mapping[str, Any]],
         regularizer: Mapping[str, Any] | None = None,
         regularizer_weight: float = 1.0,
+        regularizer_loss_at: Literal['label', 'rendering'] = 'label',
         cross_view_weight: float | None = None,
         cross_view_symmetric: bool = False,
         auxiliary_weights: Mapping[str, float] | None = None,
@@ -113,6 +119,11 @@ class MultiTaskModel(BaseModel):
                 {**regularizer, 'in_channels': shared_channels, 'out_channels': out_channels}
             )
         self.regularizer_weight = regularizer_weight
+        if regularizer_loss_at not in ('label', 'rendering'):
+            raise ValueError(
+                f"regularizer_loss_at='{regularizer_loss_at}': valid are 'label', 'rendering'"
+            )
+        self.regularizer_loss_at = regularizer_loss_at
         self.cross_view_weight = cross_view_weight
         self.cross_view_symmetric = cross_view_symmetric
         self.auxiliary_weights = dict(auxiliary_weights or {})
@@ -199,7 +210,8 @@ class MultiTaskModel(BaseModel):
         for source, predictions, weight, samples in terms:
             for name, logits in predictions.items():
                 task = self._task(name, auxiliary=source.startswith('decoder.'))
-                value = task_loss(task, name, logits, samples)
+                reduce = self.regularizer_loss_at == 'rendering' and source in RENDERED
+                value = task_loss(task, name, logits, samples, reduce_labels=reduce)
                 hub.update_scalar(f'train/{source}.{name}', value.detach())
                 losses[f'{source}.loss_{name}'] = weight * task.loss_weight * value
         if self.training and hasattr(self.decoder, 'extra_losses'):
@@ -350,7 +362,12 @@ def build_auxiliary_tasks(
 
 
 def task_loss(
-    task: Task, name: str, logits: Tensor, data_samples: Sequence[MultiTaskDataSample]
+    task: Task,
+    name: str,
+    logits: Tensor,
+    data_samples: Sequence[MultiTaskDataSample],
+    *,
+    reduce_labels: bool = False,
 ) -> Tensor:
     """Compute one task's unweighted loss over the images that carry its label.
 
@@ -359,6 +376,8 @@ def task_loss(
         name: Its key in the samples.
         logits: ``(N, out_channels, h, w)``.
         data_samples: N samples; those without a field ``name`` in ``gt`` do not count.
+        reduce_labels: Bring the labels to the size of the logits by taking the nearest pixels,
+            which mixes neither classes nor pixels without a label, instead of the logits to theirs.
 
     Returns:
         A scalar. Without any label it is a zero that still depends on the logits, which keeps
@@ -369,4 +388,15 @@ def task_loss(
         return logits.flatten()[:0].sum().float()
     label = torch.stack([data_samples[i].gt.get(name) for i in labelled])
     chosen = logits if len(labelled) == len(data_samples) else logits[labelled]
+    if reduce_labels:
+        label = nearest_pixels(label, chosen.shape[-2:])
     return task.loss(chosen, label)
+
+
+def nearest_pixels(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize ``(N, C, H, W)`` maps of any type to ``(N, C, *size)`` without mixing pixels."""
+    rows, columns = (
+        ((torch.arange(new, device=maps.device) + 0.5) * (old / new)).long()
+        for old, new in zip(maps.shape[-2:], size, strict=True)
+    )
+    return maps[..., rows[:, None], columns]

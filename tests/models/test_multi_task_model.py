@@ -5,6 +5,7 @@ import torch
 from mmengine.logging import MessageHub
 from toy import TASKS_CFG, toy_batch, toy_model_cfg
 
+from mtl3d.models.multi_task_model import nearest_pixels
 from mtl3d.registry import MODELS
 
 
@@ -120,3 +121,16 @@ def test_a_misspelt_key_names_the_nearest():
 def test_an_unknown_task_names_the_nearest():
     with pytest.raises(KeyError, match="'DepthsTask' is not in .*'DepthTask'"):
         build(tasks=dict(depth=dict(type='DepthsTask')))
+
+
+def test_the_regularizers_loss_can_be_taken_at_its_own_size():
+    full, small = build(), build(regularizer_loss_at='rendering')
+    at_label, at_rendering = run(full, 'loss'), run(small, 'loss')
+    for key in at_label:
+        same = torch.equal(at_label[key], at_rendering[key])
+        assert same == (not key.startswith('regularizer.')), key
+    # Labels that are constant over the pixels of a rendered one are the same at both sizes.
+    label = torch.arange(24).reshape(1, 1, 4, 6).repeat_interleave(4, -1).repeat_interleave(4, -2)
+    assert torch.equal(nearest_pixels(label, (4, 6)), torch.arange(24).reshape(1, 1, 4, 6))
+    with pytest.raises(ValueError, match="regularizer_loss_at='labels'"):
+        build(regularizer_loss_at='labels')
