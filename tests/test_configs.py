@@ -117,5 +117,6 @@ def test_tiny_config_trains(path):
         assert cfg.get('find_unused_parameters') or not unused
         optim_wrapper.step()
         optim_wrapper.zero_grad()
+    assert ('decoder.loss_adversarial' in losses) == path.stem.startswith('astmt')
     sources = {name.split('.')[0] for name in losses}
     assert sources == ({'decoder', 'regularizer'} if cfg.model.get('regularizer') else {'decoder'})

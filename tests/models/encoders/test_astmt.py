@@ -9,6 +9,7 @@ from mtl3d.models.decoders.astmt import ReverseGradient
 from mtl3d.models.encoders import ASTMTEncoder, TaskFeatures
 from mtl3d.models.encoders.astmt import seresnet_name
 from mtl3d.models.layers.task_modulation import AdaptedConv
+from mtl3d.registry import MODELS
 
 PASCAL = dict(edge=1, semseg=21, human_parts=7, normals=3, saliency=1)
 NYUD = dict(edge=1, semseg=41, normals=3, depth=1)
@@ -147,6 +148,18 @@ def test_decoder_refuses_shared_features_and_single_images():
         decoder(TaskFeatures(dict(edge=maps)))
     with pytest.raises(ValueError, match='in_channels'):
         ASTMTDecoder(in_channels=(8,), out_channels=dict(edge=1))
+
+
+def test_there_is_nothing_to_regularize():
+    cfg = dict(
+        type='MultiTaskModel',
+        backbone=dict(type='ASTMTEncoder', depth=26),
+        decoder=dict(type='ASTMTDecoder'),
+        tasks=dict(edge=dict(type='EdgeTask')),
+        regularizer=dict(type='TriplaneRegularizer'),
+    )
+    with torch.device('meta'), pytest.raises(ValueError, match='nothing to regularize'):
+        MODELS.build(cfg)
 
 
 @pytest.mark.parametrize('wrong', [dict(depth=18), dict(output_stride=4), dict(pretrained=True)])
