@@ -36,6 +36,18 @@ def build(name: str, **decoder: Any) -> nn.Module:
     return MODELS.build(model_config(name, **decoder))
 
 
+_META: dict[str, nn.Module] = {}
+
+
+def meta_model(name: str, **decoder: Any) -> nn.Module:
+    """Build the model of a config without memory for its weights, once."""
+    key = f'{name} {decoder}'
+    if key not in _META:
+        with torch.device('meta'):
+            _META[key] = build(name, **decoder)
+    return _META[key]
+
+
 def official_shapes(searched: bool = False) -> dict[str, list[int]]:
     """Name -> shape of every tensor of the published model, or of its search."""
     shapes = json.loads((DATA / 'nyud_hrnet18.json').read_text())

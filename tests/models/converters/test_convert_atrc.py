@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from atrc_golden import build, official_shapes, official_weights
+from atrc_golden import meta_model, official_shapes, official_weights
 
 from mtl3d.models.converters import convert_file
 from mtl3d.models.converters.atrc import LOSS_CONSTANTS, from_official, to_official
@@ -16,8 +16,7 @@ def empty(shapes):
 
 
 def shapes_of(config, **decoder):
-    with torch.device('meta'):
-        state = build(config, **decoder).state_dict()
+    state = meta_model(config, **decoder).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
@@ -123,6 +122,13 @@ def test_a_stray_or_missing_weight_is_refused(searched):
         from_official(weights)
 
 
+def undecided_state(config, **decoder):
+    """A state dict without memory, but with the choices of a search that has frozen nothing."""
+    state = meta_model(config, **decoder).state_dict()
+    frozen = [name for name in state if name.endswith('.fixed_weights')]
+    return state | {name: torch.zeros(state[name].shape) for name in frozen}
+
+
 BASELINE = dict(type='SingleHeadsDecoder', channels=67)
 
 
@@ -141,11 +147,7 @@ BASELINE = dict(type='SingleHeadsDecoder', channels=67)
     ],
 )
 def test_there_and_back(config, decoder, tensors):
-    with torch.device('meta'):
-        ours = build(config, **decoder).state_dict()
-    for name in ours:
-        if name.endswith('.fixed_weights'):
-            ours[name] = torch.zeros(ours[name].shape)
+    ours = undecided_state(config, **decoder)
     official, meta = to_official(ours | {'regularizer.x': torch.zeros(1)})
     assert len(official) == tensors
     assert ('sal' in meta['tasks']) == ('pascal' in config)
@@ -155,11 +157,7 @@ def test_there_and_back(config, decoder, tensors):
 
 
 def test_a_frozen_choice_goes_there_and_back():
-    with torch.device('meta'):
-        ours = build('atrc_search_hrnet18s_nyud').state_dict()
-    for name in ours:
-        if name.endswith('.fixed_weights'):
-            ours[name] = torch.zeros(ours[name].shape)
+    ours = undecided_state('atrc_search_hrnet18s_nyud')
     chosen = ours['decoder.context.contexts.edge.depth.fixed_weights']
     chosen[2] = 1
     official, _ = to_official(ours)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from atrc_golden import build
+from atrc_golden import meta_model
 from toy import TASKS_CFG, toy_batch, toy_model_cfg
 
 from mtl3d.models.heads import ConvHead
@@ -30,8 +30,7 @@ FCN = dict(type='SingleHeadsDecoder')
     ],
 )
 def test_parameter_counts_are_the_published_ones(config, decoder, total, backbone, context):
-    with torch.device('meta'):
-        model = build(config, **decoder)
+    model = meta_model(config, **decoder)
     counts = dict.fromkeys(('', 'backbone.', 'decoder.context.'), 0)
     for name, parameter in model.named_parameters():
         for prefix in counts:
@@ -119,3 +118,26 @@ def test_features_of_several_scales_meet_at_the_finest():
 def test_tasks_may_be_few():
     model = toy_model(dict(depth=dict(depth='local')), tasks=dict(depth=TASKS_CFG['depth']))
     assert run(model.eval(), 'predict', training=False)[0].pred.depth.shape == (1, 16, 24)
+
+
+@pytest.mark.parametrize('decoder', ['ATRCDecoder', 'ATRCSearchDecoder'])
+def test_mixed_precision_predicts_nearly_the_same(decoder):
+    genotype = dict(a=dict(a='global', b='local'), b=dict(a='s_label', b='t_label'))
+    options = dict(genotype=genotype) if decoder == 'ATRCDecoder' else {}
+    torch.manual_seed(0)
+    model = MODELS.build(
+        dict(type=decoder, in_channels=(16,), out_channels=dict(a=3, b=2), **options)
+    ).eval()
+    for projection in model.context.project.values():
+        torch.nn.init.ones_(projection.norm.weight)
+    if decoder == 'ATRCSearchDecoder':
+        for row in model.pairs().values():
+            for pair in row.values():
+                pair.fixed_weights.fill_(0.2)
+    feature = torch.randn(2, 16, 8, 9)
+    with torch.no_grad():
+        expected = model([feature]).predictions
+        with torch.autocast('cpu', dtype=torch.bfloat16):
+            actual = model([feature]).predictions
+    for task, maps in expected.items():
+        assert (actual[task].float() - maps).abs().max() < 0.05 * maps.abs().max()
