@@ -52,10 +52,11 @@ def bent_rays(planes, size, samples):
 
 @pytest.mark.parametrize('padding_mode', ['zeros', 'border'])
 @pytest.mark.parametrize('case', CASES)
-def test_arbitrary_rays(case, padding_mode, monkeypatch):
+@pytest.mark.parametrize('backend', ['separable', 'numba'])
+def test_arbitrary_rays(backend, case, padding_mode, monkeypatch):
     small_blocks(monkeypatch)
     planes, fields, size, samples = make_scene(**CASES[case])
-    compare(planes, fields, bent_rays(planes, size, samples), 'separable', padding_mode)
+    compare(planes, fields, bent_rays(planes, size, samples), backend, padding_mode)
 
 
 @pytest.mark.skipif(not find_spec('triton'), reason='Triton is not installed')

@@ -52,7 +52,7 @@ def cameras(pose, **changes):
     return Cameras(**{**parts, **changes})
 
 
-@pytest.mark.parametrize('backend', ['reference', 'separable'])
+@pytest.mark.parametrize('backend', ['reference', 'separable', 'numba'])
 def test_the_identity_gives_the_single_view(backend):
     planes, fields, _, samples = make_scene(size=(4, 6), samples=7)
     grid = grid_rays((4, 6), samples, 2, like=planes.xy, jitter=True)
@@ -167,7 +167,7 @@ def test_a_true_volume_shows_the_second_view_its_true_depth(seed):
     grid = grid_rays(size, 256, 1, like=depth[0])
     views = Cameras(torch.zeros(1).long(), matrix[0][None], size, matrix[1][None], size, pose[None])
     rays = camera_rays(views, grid, near, far)
-    rendering = render(planes, fields, rays, padding_mode='border', backend='separable')
+    rendering = render(planes, fields, rays, padding_mode='border')
     rendered = termination_depth(rendering, near, far)[0, 0]
 
     # Seen by the first view, away from the jumps of its depth, over which the planes interpolate.

@@ -22,20 +22,17 @@ from itertools import pairwise, product
 from typing import Any
 
 import torch
-from numba import njit
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from mtl3d.models.regularizers.rendering import separable
+from mtl3d.models.regularizers.rendering.compiled import compiled
+from mtl3d.models.regularizers.rendering.numba_point_kernels import composite_points
 from mtl3d.models.regularizers.rendering.scene import (
     NEGATIVE_SLOPE,
     density,
     ray_weights,
 )
-
-# Reordered sums let the compiler use vector instructions. Not 'nnan' and 'ninf': a diverging
-# training must show its NaN.
-_compiled = njit(nogil=True, cache=True, fastmath={'reassoc', 'contract', 'nsz'})
 
 #: Columns that are done together, so that their part of the x-z plane stays in the cache.
 _TILE = 8
@@ -67,8 +64,8 @@ def composite_grid(
     return _CompositeUnits.apply(*of_values, shared), weights
 
 
-#: The separable renderer with this composite.
-render = partial(separable.render, grid=composite_grid)
+#: The separable renderer with compiled composites.
+render = partial(separable.render, grid=composite_grid, points=composite_points)
 
 
 class _ReadDensity(torch.autograd.Function):
@@ -165,7 +162,7 @@ def _in_parallel(loop: Callable[..., None], xy: Tensor, *tensors: Tensor) -> Non
 # memory from 0 to a length, which is the form that compilers turn into vector instructions.
 
 
-@_compiled
+@compiled
 def _sum_over_units_loop(part, start, stop, xy, xz, yz, u, out):  # type: ignore[no-untyped-def]
     width, samples, units = xz.shape
     slope = xy.dtype.type(NEGATIVE_SLOPE)
@@ -183,7 +180,7 @@ def _sum_over_units_loop(part, start, stop, xy, xz, yz, u, out):  # type: ignore
                     out[j, i, k] = total
 
 
-@_compiled
+@compiled
 def _sum_over_samples_loop(part, start, stop, xy, xz, yz, s, out):  # type: ignore[no-untyped-def]
     width, samples, units = xz.shape
     slope = xy.dtype.type(NEGATIVE_SLOPE)
@@ -199,7 +196,7 @@ def _sum_over_samples_loop(part, start, stop, xy, xz, yz, s, out):  # type: igno
                         out_row[h] += (pre if pre > leaked else leaked) * weight
 
 
-@_compiled
+@compiled
 def _gradients_loop(part, start, stop, xy, xz, yz, s, u, d_xy, d_xz, d_yz):  # type: ignore[no-untyped-def]
     width, samples, units = xz.shape
     slope = xy.dtype.type(NEGATIVE_SLOPE)
