@@ -79,6 +79,14 @@ def test_intrinsics_and_size_of_equal_views_do_not_matter():
         torch.testing.assert_close(a, e, rtol=0, atol=1e-12)
 
 
+def test_autocast_rounds_no_position():
+    grid = grid_rays((4, 6), 5, 1, like=torch.zeros(1))
+    expected = camera_rays(cameras(small_motion()), grid, NEAR, FAR)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        actual = camera_rays(cameras(small_motion()), grid, NEAR, FAR)
+    assert torch.equal(actual.points, expected.points)
+
+
 def test_points_are_where_elementary_geometry_puts_them():
     """One ray, one sample, by hand: a camera one metre to the right, looking the same way."""
     pose = torch.eye(4, dtype=torch.float64)[None]

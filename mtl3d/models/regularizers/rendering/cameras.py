@@ -58,19 +58,20 @@ def camera_rays(cameras: Cameras, grid: GridRays, near: float, far: float) -> Po
     height, width = cameras.other_size
     y, x = torch.meshgrid((grid.y + 1) * height, (grid.x + 1) * width, indexing='ij')
     pixels = (torch.stack([x, y], dim=-1) - 1) / 2
-    rays = backproject(
-        pixels, torch.ones_like(x), cameras.other_intrinsics.to(dtype)[:, None, None]
-    )
     depth = metric_depth(grid.z, near, far)
     pose = cameras.pose.to(dtype)
-    # Rotating rays instead of points: there are as many fewer as a ray has samples.
-    rotated = torch.einsum('mij,mhwj->mhwi', pose[:, :3, :3], rays)
-    points = (
-        depth[:, None, None, :, None] * rotated[:, :, :, None] + pose[:, None, None, None, :3, 3]
-    )
-    coordinates, inside = frustum_coordinates(
-        points, cameras.intrinsics.to(dtype)[:, None, None, None], cameras.size, near, far
-    )
+    # Under autocast the matrix products would round positions to 8 bits.
+    with torch.autocast(x.device.type, enabled=False):
+        rays = backproject(
+            pixels, torch.ones_like(x), cameras.other_intrinsics.to(dtype)[:, None, None]
+        )
+        # Rotating rays instead of points: there are as many fewer as a ray has samples.
+        rotated = torch.einsum('mij,mhwj->mhwi', pose[:, :3, :3], rays)
+        points = depth[:, None, None, :, None] * rotated[:, :, :, None]
+        points = points + pose[:, None, None, None, :3, 3]
+        coordinates, inside = frustum_coordinates(
+            points, cameras.intrinsics.to(dtype)[:, None, None, None], cameras.size, near, far
+        )
     length = points.norm(dim=-1).clamp(min=torch.finfo(dtype).tiny)
     matter = rays.norm(dim=-1)[..., None] * points[..., 2] / length
     delta = torch.where(inside, grid.delta[:, None, None] * matter, 0)
