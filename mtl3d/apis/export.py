@@ -28,7 +28,8 @@ def export(cfg: Config, checkpoint: str | Path, output: str | Path) -> Path:
         The file written.
 
     Raises:
-        ValueError: The ending of ``output`` is unknown, or the checkpoint does not fit.
+        ValueError: The ending of ``output`` is unknown, the checkpoint does not fit, or a graph is
+            asked for and the config tells no input size.
         ImportError: ONNX is asked for but not installed.
     """
     output = Path(output)
@@ -36,12 +37,18 @@ def export(cfg: Config, checkpoint: str | Path, output: str | Path) -> Path:
         raise ValueError(f"Cannot export to '{output}': the ending must be .pth or .onnx")
     if output.suffix == '.onnx' and not (find_spec('onnx') and find_spec('onnxscript')):
         raise ImportError('Export to ONNX needs two packages: pip install onnx onnxscript')
+    size = cfg.model.get('data_preprocessor', {}).get('size')
+    if output.suffix == '.onnx' and not size:
+        raise ValueError(
+            f'Cannot export to {output}: a graph has a fixed input size, and the config has no '
+            'model.data_preprocessor.size=(height, width)'
+        )
     model = init_model(without_regularizer(cfg), checkpoint)
     output.parent.mkdir(parents=True, exist_ok=True)
     if output.suffix == '.pth':
         _save(output, model.state_dict(), cfg)
     else:
-        _export_onnx(output, model, tuple(cfg.model.data_preprocessor['size']))
+        _export_onnx(output, model, tuple(size))
     return output
 
 
@@ -94,7 +101,7 @@ class _Logits(nn.Module):
 def _export_onnx(path: Path, model: nn.Module, size: tuple[int, int]) -> None:
     tasks = tuple(model.tasks)  # type: ignore[arg-type]
     torch.onnx.export(
-        _Logits(model, tasks),
+        _Logits(model, tasks).eval(),
         (torch.zeros(1, 3, *size),),
         path,
         input_names=['inputs'],

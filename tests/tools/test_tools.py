@@ -181,6 +181,24 @@ def test_onnx_needs_its_packages(trained, tmp_path, monkeypatch):
         export(load_config(trained[0]), trained[1], tmp_path / 'model.onnx')
 
 
+@pytest.mark.filterwarnings('ignore::FutureWarning')  # torch's exporter uses its own old names
+def test_the_onnx_graph_computes_the_model(trained, tmp_path):
+    reference = pytest.importorskip('onnx.reference', reason='needs requirements/optional.txt')
+    pytest.importorskip('onnxscript')
+    with pytest.raises(ValueError, match=r'no model\.data_preprocessor\.size'):
+        export(load_config(trained[0]), trained[1], tmp_path / 'model.onnx')
+    model = init_model(*trained)
+    images = model.data_preprocessor(toy_batch(0))['inputs']
+    cfg = load_config(trained[0], {'model.data_preprocessor.size': tuple(images.shape[-2:])})
+    exported = export(cfg, trained[1], tmp_path / 'model.onnx')
+    graph = reference.ReferenceEvaluator(str(exported))
+    with torch.no_grad():
+        expected = model(images)
+    found = dict(zip(graph.output_names, graph.run(None, {'inputs': images.numpy()}), strict=True))
+    for task, logits in expected.items():
+        torch.testing.assert_close(torch.from_numpy(found[task]), logits, rtol=1e-4, atol=1e-5)
+
+
 def test_print_config(trained, capsys):
     assert call('print_config', trained[0], '--cfg-options', 'max_iters=7') == 0
     assert 'max_iters=7' in capsys.readouterr().out.replace(' ', '')
