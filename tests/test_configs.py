@@ -120,3 +120,45 @@ def test_tiny_config_trains(path):
     assert ('decoder.loss_adversarial' in losses) == path.stem.startswith('astmt')
     sources = {name.split('.')[0] for name in losses}
     assert sources == ({'decoder', 'regularizer'} if cfg.model.get('regularizer') else {'decoder'})
+
+
+def learning_rates(stem: str) -> dict[str, float]:
+    """Parameter -> learning rate, as a config's optimizer has it."""
+    path = Path('configs', stem.split('_')[0], f'{stem}.py')
+    with torch.device('meta'):
+        model = MODELS.build(model_config(path))
+    optim_wrapper = build_optim_wrapper(model, dict(load_config(ROOT / path).optim_wrapper))
+    groups = optim_wrapper.optimizer.param_groups
+    rates = {id(p): group['lr'] for group in groups for p in group['params']}
+    return {name: rates[id(p)] for name, p in model.named_parameters() if p.requires_grad}
+
+
+def test_foundation_models_learn_slowly_near_the_image():
+    for stem, vit, outside in (
+        ('invpt_dinov3l_nyud', 'backbone.model', 'decoder.heads.depth.conv.weight'),
+        ('mtinet_dinov2l_nyud', 'backbone.backbone.model', 'backbone.project.0.0.conv.weight'),
+    ):
+        rates = learning_rates(stem)
+        assert rates[f'{vit}.blocks.23.mlp.fc1.weight'] == pytest.approx(1e-4 * 0.8)
+        assert rates[f'{vit}.blocks.0.mlp.fc1.weight'] == pytest.approx(1e-4 * 0.8**24)
+        assert rates[outside] == 1e-4
+
+
+def test_frozen_foundation_model_learns_nothing():
+    rates = learning_rates('invpt_dinov2l_nyud_frozen')
+    assert not any(name.startswith('backbone') for name in rates)
+    assert set(rates.values()) == {1e-4}
+
+
+def test_astmt_learns_faster_where_one_task_does():
+    rates = learning_rates('astmt_seresnet50_nyud')
+    assert rates['backbone.stages.0.0.conv1.weight'] == 1e-3
+    assert rates['backbone.stages.0.0.conv2.conv.weight'] == 1e-3
+    assert rates['backbone.stem.0.norm.weight'] == 1e-3
+    for name in (
+        'backbone.stages.0.0.conv2.adapters.edge.weight', 'backbone.stages.3.0.norms2.depth.weight',
+        'backbone.stages.0.0.shortcut_norms.edge.bias', 'decoder.heads.semseg.conv.weight',
+        'decoder.aspp.image_gates.edge.gate.0.weight', 'decoder.refine.0.norms.edge.weight',
+    ):  # fmt: skip
+        assert rates[name] == 4e-3, name
+    assert rates['decoder.discriminator.0.weight'] == 1e-2

@@ -6,7 +6,7 @@ max_iters = 40000
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0.05),
-    constructor='LayerDecayConstructor',
+    constructor='mtl3d.LayerDecayConstructor',
     paramwise_cfg=dict(layer_decay=0.8, norm_decay_mult=0.0, bias_decay_mult=0.0),
     clip_grad=dict(max_norm=10.0),
 )
