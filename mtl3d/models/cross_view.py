@@ -24,12 +24,21 @@ def second_views(
 
     Returns:
         The cameras of M second views and their samples, or None where M is 0.
+
+    Raises:
+        ValueError: A view has no camera.
     """
     index = [i for i, sample in enumerate(data_samples) if 'second' in sample]
     if not index:
         return None
     firsts = [data_samples[i] for i in index]
     seconds = [sample.second for sample in firsts]
+    for first, second in zip(firsts, seconds, strict=True):
+        if not ('intrinsics' in first and 'intrinsics' in second and 'relative_pose' in first):
+            raise ValueError(
+                f"the two views of '{first.get('img_id', '')}' need intrinsics each, and a "
+                'relative_pose; PackMultiTaskInputs notes them (see its meta_keys)'
+            )
 
     def stack(matrices: Sequence[object]) -> Tensor:
         return torch.stack([torch.as_tensor(m, dtype=torch.float64) for m in matrices]).to(

@@ -108,6 +108,58 @@ def test_real_frames(tmp_path):
         assert shift < (0.2 if pair.frames == ('1', '2') else 0.1), pair
 
 
+@pytest.mark.slow
+def test_a_sequence_of_twenty_views(tmp_path):
+    """Rotations within 2 degrees; positions, once aligned by one scale, within 10 % of the path."""
+    pytest.importorskip('pycolmap', reason='COLMAP: pip install pycolmap')
+    views = room_views(count=20, size=(240, 320), arc_degrees=2)
+    numbers = write_video(tmp_path, views)
+    results = convert_scenes(
+        find_video_frames(tmp_path),
+        tmp_path / 'out',
+        intrinsics=views[0].camera.intrinsics,
+        read_depth=read_video_depth,
+    )
+    assert list(results) == [('room_0000_out', None)]
+    cameras = SceneCameras.read(tmp_path / 'out' / 'room_0000_out.json')
+    truth = {str(n): v.camera.camera_to_world for n, v in zip(numbers, views, strict=True)}
+    angle, shift = compare(cameras, truth).T
+    assert len(cameras.frames) == 20 and angle.max() < 2 and np.median(shift) < 0.1
+    found, true = (
+        np.array([(np.linalg.inv(poses['1']) @ poses[str(n)])[:3, 3] for n in numbers])
+        for poses in ({k: c.pose for k, c in cameras.frames.items()}, truth)
+    )
+    scale = (found * true).sum() / (found * found).sum()
+    assert scale == pytest.approx(1, abs=0.05)  # the sensor has fixed it
+    assert np.linalg.norm(scale * found - true, axis=1).max() < 0.1 * np.linalg.norm(true[-1])
+
+
+def test_an_interrupted_scene_leaves_nothing(video, tmp_path, monkeypatch):
+    pytest.importorskip('pycolmap', reason='COLMAP: pip install pycolmap')
+    root, intrinsics, _ = video
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('mtl3d.datasets.colmap.convert.metric_cameras', interrupted)
+    work = convert_scenes(
+        find_video_frames(root, 2), tmp_path, intrinsics=intrinsics, read_depth=read_video_depth
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(work)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_singular_intrinsics_are_refused_before_any_work(video, tmp_path):
+    work = convert_scenes(
+        find_video_frames(video[0]), tmp_path / 'out', intrinsics=np.diag([0.0, 1, 1]),
+        read_depth=read_video_depth,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match='intrinsics is singular'):
+        list(work)
+    assert not (tmp_path / 'out').exists()
+
+
 def test_a_written_model_is_read_text_and_binary(video, tmp_path):
     pycolmap = pytest.importorskip('pycolmap', reason='COLMAP: pip install pycolmap')
     model = tiny_model(pycolmap)
@@ -173,6 +225,7 @@ def synthetic_views(unit=0.5, count=30, noise=0.0):
         pose = np.eye(4)
         pose[0, 3] = -x / unit
         views[name] = SparseView(
+            size=(48, 64),
             intrinsics=intrinsics,
             to_camera=pose,
             pixels=(seen @ intrinsics.T)[:, :2] / seen[:, 2:],
@@ -223,6 +276,11 @@ def test_frames_far_apart_are_no_pair():
     [
         (lambda path: np.zeros((48, 64)), ('1', '2'), 'measured 0 of the sparse points'),
         (flat_depth, ('1',), '1 of 2 images are registered'),
+        (
+            lambda path: np.ones((24, 32)),
+            ('1', '2'),
+            r'is \(24, 32\), but its picture is \(48, 64\)',
+        ),
     ],
 )
 def test_scenes_without_scale_or_pair_are_refused(depth, names, message):

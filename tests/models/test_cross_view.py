@@ -178,6 +178,18 @@ def test_a_regularizer_without_a_volume_is_refused():
         loss(build(heads), make_batch())
 
 
+@pytest.mark.parametrize('where', ['first', 'second', 'pose'])
+def test_views_without_cameras_are_named(where):
+    batch = make_batch()
+    sample = batch['data_samples'][1]
+    if where == 'pose':
+        sample.pop('relative_pose')
+    else:
+        (sample if where == 'first' else sample.second).pop('intrinsics')
+    with pytest.raises(ValueError, match="the two views of '1' need intrinsics"):
+        loss(build(), batch)
+
+
 def test_prediction_ignores_second_views():
     model = build().eval()
     samples = model(**model.data_preprocessor(make_batch(), False), mode='predict')

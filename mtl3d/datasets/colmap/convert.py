@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mtl3d.datasets.colmap.scale import robust_scale, sensor_ratios
@@ -22,6 +23,7 @@ from mtl3d.datasets.colmap.sparse_model import (
     read_sparse_model,
     reconstruct,
 )
+from mtl3d.geometry import check_intrinsics
 from mtl3d.utils.camera import depth_residual, overlap
 
 #: Every how many pixels the overlap of two frames looks at the depth.
@@ -77,8 +79,8 @@ def metric_cameras(
         limits: Which pairs are usable.
 
     Raises:
-        ReconstructionError: Fewer than two frames are registered, or the sensor measured too few
-            of the points.
+        ReconstructionError: Fewer than two frames are registered, the sensor measured too few of
+            the points, or a depth map is not of its picture's size.
     """
     present = [frame for frame in frames if frame.name in views]
     if len(present) < 2:
@@ -86,6 +88,11 @@ def metric_cameras(
     ratios, depths = {}, {}
     for frame in present:
         depth, view = read_depth(str(frame.depth)), views[frame.name]
+        if depth.shape != view.size:
+            raise ReconstructionError(
+                f'{frame.depth} is {depth.shape}, but its picture is {view.size}: depth must be '
+                'registered to the picture'
+            )
         ratios[frame.name] = sensor_ratios(view.pixels, view.depths, depth)
         depths[frame.name] = depth[::STRIDE, ::STRIDE]
     unit = robust_scale(np.concatenate(list(ratios.values())))
@@ -212,11 +219,12 @@ def convert_scenes(
         Each scene as soon as it is done, with None or why it failed; those of earlier runs first.
 
     Raises:
-        ValueError: ``workers`` or ``threads`` < 1.
+        ValueError: ``workers`` or ``threads`` < 1, or ``intrinsics`` are singular.
         ChildProcessError: A worker process died.
     """
     if workers < 1 or threads < 1:
         raise ValueError(f'workers={workers}, threads={threads}: both must be at least 1')
+    check_intrinsics(torch.as_tensor(intrinsics, dtype=torch.float64))
     out.mkdir(parents=True, exist_ok=True)
     for left_over in out.glob(_WORK + '*'):
         shutil.rmtree(left_over)

@@ -21,6 +21,7 @@ class SparseView:
     """One registered image of a sparse model; lengths are in the model's own unit.
 
     Attributes:
+        size: (H, W) of the image.
         intrinsics: ``(3, 3)``; the centre of the first pixel is (0, 0).
         to_camera: ``(4, 4)``, from the model's world to camera coordinates.
         pixels: ``(n, 2)``, where the image shows points of the model.
@@ -28,6 +29,7 @@ class SparseView:
         depths: ``(n,)``, their depths along z.
     """
 
+    size: tuple[int, int]
     intrinsics: NDArray[np.float64]
     to_camera: NDArray[np.float64]
     pixels: NDArray[np.float64]
@@ -161,6 +163,7 @@ def _views(model: Any) -> dict[str, SparseView]:
         intrinsics = np.array(camera.calibration_matrix(), dtype=np.float64)
         intrinsics[:2, 2] -= 0.5  # COLMAP's first pixel has its centre at (0.5, 0.5)
         views[image.name] = SparseView(
+            size=(camera.height, camera.width),
             intrinsics=intrinsics,
             to_camera=np.vstack([matrix, (0, 0, 0, 1)]),
             pixels=np.array([p.xy for p in observed]).reshape(-1, 2) - 0.5,
