@@ -119,6 +119,8 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path):
         [sys.executable, TOOL, source, tmp_path / 'out.pth'], capture_output=True, text=True
     )
     assert done.returncode != 0
-    assert done.stderr.startswith('invpt.py: error: The checkpoint does not have the expected structure')
+    assert done.stderr.startswith(
+        'invpt.py: error: The checkpoint does not have the expected structure'
+    )
     assert 'layer1.weight' in done.stderr
     assert not (tmp_path / 'out.pth').exists()
