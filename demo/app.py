@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         import gradio
     except ImportError as error:
-        raise ImportError("the demo needs gradio: pip install 'mtl3d[optional]'") from error
+        raise ImportError('the demo needs gradio: pip install gradio') from error
     model = init_model(args.config, args.checkpoint, args.device, args.cfg_options)
 
     def predict(image: np.ndarray) -> np.ndarray:

@@ -133,7 +133,7 @@ def draw_curves(records: Sequence[dict[str, float]], *, title: str = '') -> np.n
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("curves need matplotlib: pip install 'mtl3d[demo]'") from error
+        raise ImportError('curves need matplotlib: pip install matplotlib') from error
 
     # Metrics begin a new row, so that losses stand above and metrics below.
     loss_rows = -(-num_losses // NUM_COLUMNS)

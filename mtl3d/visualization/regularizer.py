@@ -97,7 +97,7 @@ def draw_volume(volume: Volume) -> np.ndarray:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("this picture needs matplotlib: pip install 'mtl3d[demo]'") from error
+        raise ImportError('this picture needs matplotlib: pip install matplotlib') from error
 
     height, width, _ = volume.colors.shape
     figure = Figure(figsize=(13, 6.4), dpi=100, layout='constrained')

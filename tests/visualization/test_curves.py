@@ -75,5 +75,5 @@ def test_missing_files_records_and_matplotlib_are_named(tmp_path, monkeypatch):
         return plain_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, '__import__', without_matplotlib)
-    with pytest.raises(ImportError, match=r'mtl3d\[demo\]'):
+    with pytest.raises(ImportError, match='pip install matplotlib'):
         curves.draw_curves(list(training(1, 3)))
