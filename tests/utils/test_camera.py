@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl3d.utils.camera import backproject, normals_from_depth
+from mtl3d.utils.camera import backproject, depth_residual, normals_from_depth, overlap
 
 INTRINSICS = np.array([[50.0, 0, 20.0], [0, 60.0, 15.0], [0, 0, 1]])
 SHAPE = (30, 40)
@@ -66,3 +66,38 @@ def test_missing_depth_and_jumps_are_invalid():
     assert not valid[10, 9] and not valid[9, 10] and not valid[10, 10] and valid[9, 9]
     assert not valid[15, 24] and not valid[15, 25] and valid[15, 23] and valid[15, 26]
     assert not normals_from_depth(depth[:2], INTRINSICS).any()
+
+
+def sideways(x):
+    """The motion to a camera x metres to the right."""
+    pose = np.eye(4)
+    pose[0, 3] = -x
+    return pose
+
+
+def test_a_plane_is_seen_at_its_depth_from_the_side():
+    """At 2 m a step of 0.4 m moves the picture by 10 of 40 columns."""
+    depth = np.full(SHAPE, 2.0)
+    residual = depth_residual(depth, INTRINSICS, depth, INTRINSICS, sideways(0.4))
+    assert np.isnan(residual[:, :10]).all()
+    np.testing.assert_allclose(residual[:, 10:], 0, atol=1e-12)
+    assert overlap(residual, depth) == 0.75
+
+
+def test_what_stands_in_front_is_negative_and_does_not_overlap():
+    depth, other = np.full(SHAPE, 2.0), np.full(SHAPE, 2.0)
+    depth[:5] = 0  # not measured: neither seen nor counted
+    other[5:10, :20] = 1.5
+    other[10:15, :20] = 0
+    residual = depth_residual(depth, INTRINSICS, other, INTRINSICS, np.eye(4))
+    assert np.isnan(residual[:5]).all() and np.isnan(residual[10:15, :20]).all()
+    np.testing.assert_allclose(residual[5:10, :20], -0.25)
+    assert overlap(residual, depth) == pytest.approx(800 / 1000)
+    assert overlap(residual, depth, tolerance=0.3) == pytest.approx(900 / 1000)
+
+
+def test_nothing_is_seen_behind_the_camera():
+    depth = np.full(SHAPE, 2.0)
+    backwards = np.diag([-1.0, 1, -1, 1])
+    assert np.isnan(depth_residual(depth, INTRINSICS, depth, INTRINSICS, backwards)).all()
+    assert overlap(np.full(SHAPE, np.nan), np.zeros(SHAPE)) == 0
