@@ -47,9 +47,14 @@ def model_config(path: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope='module')
-def shared_backbones():
-    """Build each distinct backbone once, as long as nobody needs its weights."""
-    built: dict[str, torch.nn.Module] = {}
+def built() -> dict[str, torch.nn.Module]:
+    """The distinct backbones so far; without weights, so that many models may share them."""
+    return {}
+
+
+@pytest.fixture
+def shared_backbones(built, monkeypatch):
+    """Build each distinct backbone once."""
     build = multi_task_model.build_backbone
 
     def build_once(cfg, tasks):
@@ -59,9 +64,7 @@ def shared_backbones():
             built[key] = build(cfg, tasks)
         return built[key]
 
-    multi_task_model.build_backbone = build_once
-    yield
-    multi_task_model.build_backbone = build
+    monkeypatch.setattr(multi_task_model, 'build_backbone', build_once)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
