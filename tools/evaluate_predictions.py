@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import rich
 
-from mtl3d.apis.command_line import add_common_arguments, run_tool
+from mtl3d.apis.command_line import add_common_arguments, output_file, run_tool
 from mtl3d.apis.configuration import load_config
 from mtl3d.apis.evaluate_predictions import evaluate_predictions
 from mtl3d.evaluation.report import results_dict, results_table
@@ -26,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('config', help='config file with test_dataloader and test_evaluator')
     parser.add_argument('folder', type=Path, help='predictions, one sub-folder per task')
-    parser.add_argument('--out', type=Path, metavar='JSON', help='write the results to this file')
+    parser.add_argument(
+        '--out', type=output_file, metavar='JSON', help='write the results to this file'
+    )
     parser.add_argument(
         '--bootstrap', type=int, default=0, metavar='N', help='95 %% intervals from N replicates'
     )
@@ -38,7 +40,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     rich.print(results_table(rows, title=str(args.folder)))
     if args.out:
         report = dict(**results_dict(rows), predictions=str(args.folder), config=cfg.pretty_text)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(report, indent=2) + '\n')
 
 

@@ -18,7 +18,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('output', help='OUT.pth (weights) or OUT.onnx (graph)')
+    parser.add_argument(
+        'output', type=command_line.output_file, help='OUT.pth (weights) or OUT.onnx (graph)'
+    )
     command_line.add_common_arguments(parser)
     args = parser.parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)

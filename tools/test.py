@@ -24,7 +24,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         default='heads',
         help="evaluate the decoder's heads, the regularizer's rendering, their average, or all",
     )
-    parser.add_argument('--out', metavar='JSON', help='write results and provenance to this file')
+    parser.add_argument(
+        '--out',
+        type=command_line.output_file,
+        metavar='JSON',
+        help='write results and provenance to this file',
+    )
     parser.add_argument(
         '--bootstrap',
         type=int,

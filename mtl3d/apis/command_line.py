@@ -87,3 +87,23 @@ def set_local_rank(local_rank: int | None) -> None:
     """Hand a local rank given as an argument to MMEngine, which reads the environment."""
     if local_rank is not None:
         os.environ.setdefault('LOCAL_RANK', str(local_rank))
+
+
+def output_file(path: str) -> Path:
+    """Take the path of a file to be written, as an argument's ``type``: its folder is made at once.
+
+    So a place where nothing can be written is found before the work whose result goes there.
+
+    Raises:
+        argparse.ArgumentTypeError: The folder cannot be made, or written to.
+    """
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f'cannot write {path}: no folder {folder} can be made ({error.strerror})'
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise argparse.ArgumentTypeError(f'cannot write {path}: {folder} is read-only')
+    return Path(path)

@@ -78,6 +78,17 @@ def test_bad_input_is_one_line(tmp_path, trained, capsys, monkeypatch):
     assert "'desing'" in failure(capsys, 'print_config', config, '--cfg-options', 'desing=1')
 
 
+def test_a_result_that_cannot_be_written_is_refused_before_the_work(trained, tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    for name in ('test', 'evaluate_predictions', 'export'):
+        out = tmp_path / 'file' / 'x.pth'
+        arguments = [out] if name == 'export' else ['--out', out]
+        with pytest.raises(SystemExit):
+            call(name, *trained, *arguments)
+        assert f'cannot write {out}: no folder' in capsys.readouterr().err
+    assert command_line.output_file(str(tmp_path / 'new' / 'x.json')).parent.is_dir()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='mixed precision is refused without a GPU')
 @pytest.mark.parametrize('precision', ['bf16', 'fp16'])
 def test_mixed_precision_is_refused_on_a_cpu(trained, capsys, precision):
