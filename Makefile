@@ -8,7 +8,7 @@ REQUIREMENTS := $(wildcard requirements/*.txt) setup.cfg pyproject.toml
 # CPU set of requirements/cpu.txt that CI runs.
 CONSTRAINTS := $(if $(shell command -v nvidia-smi 2>/dev/null),,-c requirements/cpu.txt)
 
-.PHONY: help venv quickstart test lint gpu clean
+.PHONY: help venv venv-dev quickstart test lint gpu clean
 
 help:
 	@echo 'make quickstart  train, evaluate and draw on the embedded data set (minutes, CPU)'
@@ -17,19 +17,26 @@ help:
 	@echo 'make gpu         what needs a GPU: tests, benchmarks, comparisons (JSON under $$OUT)'
 
 venv: $(VENV)/.installed
+venv-dev: $(VENV)/.installed-dev
+
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS)
 
 $(VENV)/.installed: $(REQUIREMENTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[demo,dev]'
+	$(INSTALL) -e '.[demo]'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) -e '.[demo,dev]'
 	touch $@
 
 quickstart: venv
 	$(BIN)/python tools/quickstart.py
 
-test: venv
+test: venv-dev
 	$(BIN)/python -m pytest -m 'not slow and not gpu'
 
-lint: venv
+lint: venv-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
