@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.decoders.single_heads import concatenate
-from mtl3d.models.decoders.task_sets import select_main_tasks
 from mtl3d.models.heads import build_heads
 from mtl3d.models.layers import ConvNormAct, MultiModalDistillation, bottleneck_block
+from mtl3d.models.tasks.select import select_tasks
 from mtl3d.registry import MODELS
 
 
@@ -47,7 +47,7 @@ class PADNetDecoder(nn.Module):
         heads: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
-        main = select_main_tasks(out_channels, main_tasks)
+        main = select_tasks(out_channels, main_tasks, argument='main_tasks')
         total = sum(in_channels)
         self.fuse = ConvNormAct(total, total, 1, bias=True)
         self.initial_refine = nn.ModuleDict(

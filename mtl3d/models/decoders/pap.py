@@ -7,10 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl3d.models.decoders.base import DecoderOutput
-from mtl3d.models.decoders.single_heads import concatenate
-from mtl3d.models.heads import build_heads
-from mtl3d.models.layers import ConvNormAct, map_to_tokens, tokens_to_map
+from mtl3d.models.decoders.two_step import TwoStepDecoder
+from mtl3d.models.layers import map_to_tokens, tokens_to_map
 from mtl3d.models.tasks.base import resize
 from mtl3d.registry import MODELS
 
@@ -91,7 +89,7 @@ class PatternAffinitivePropagation(nn.Module):
 
 
 @MODELS.register_module()
-class PAPDecoder(nn.Module):
+class PAPDecoder(TwoStepDecoder):
     """Pattern-affinitive propagation (Zhang et al., CVPR 2019), re-implemented from its idea.
 
     No code was published. Certain, from the paper's abstract and figures, is the course: every task
@@ -137,43 +135,29 @@ class PAPDecoder(nn.Module):
         head: Mapping[str, Any] | None = None,
         heads: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=channels,
+            head=head,
+            heads=heads,
+        )
         for name, value in (('steps', steps), ('reduction', reduction)):
             if value < 1:
                 raise ValueError(f'{name}={value}: must be at least 1')
         if not 0 < initial_rate < 1:
             raise ValueError(f'initial_rate={initial_rate}: must lie inside (0, 1)')
         self.reduction = reduction
-        self.bottlenecks = nn.ModuleDict(
-            {task: ConvNormAct(sum(in_channels), channels) for task in out_channels}
-        )
-        self.initial_heads = nn.ModuleDict(
-            {task: nn.Conv2d(channels, count, 1) for task, count in out_channels.items()}
-        )
         self.propagation = PatternAffinitivePropagation(
             len(out_channels), channels, affinity_channels, steps, initial_rate
         )
-        self.refine = nn.ModuleDict(
-            {task: ConvNormAct(channels, channels) for task in out_channels}
-        )
-        self.heads = build_heads(
-            head or dict(type='ConvHead'), heads, in_channels=channels, out_channels=out_channels
-        )
 
-    def forward(self, features: Sequence[Tensor]) -> DecoderOutput:
-        """Predict every task, twice.
-
-        Args:
-            features: Maps ``(N, C_i, h_i, w_i)``, high resolution first.
-        """
-        shared = concatenate(features)
-        own = {task: bottleneck(shared) for task, bottleneck in self.bottlenecks.items()}
-        initial = {task: head(own[task]) for task, head in self.initial_heads.items()}
-        height, width = shared.shape[-2:]
+    def exchange(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Add to each task what spreads along the combined affinities, on a coarser grid."""
+        height, width = next(iter(features.values())).shape[-2:]
         grid = (-(-height // self.reduction), -(-width // self.reduction))
-        coarse = torch.stack([F.adaptive_avg_pool2d(feature, grid) for feature in own.values()])
-        predictions = {}
-        for (task, feature), spread in zip(own.items(), self.propagation(coarse), strict=True):
-            refined = self.refine[task](feature + resize(spread, (height, width)))
-            predictions[task] = self.heads[task](refined)
-        return DecoderOutput(predictions, auxiliary=dict(initial=initial))
+        coarse = torch.stack([F.adaptive_avg_pool2d(own, grid) for own in features.values()])
+        return {
+            task: own + resize(spread, (height, width))
+            for (task, own), spread in zip(features.items(), self.propagation(coarse), strict=True)
+        }

@@ -8,10 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl3d.models.decoders.base import DecoderOutput
-from mtl3d.models.decoders.single_heads import concatenate
-from mtl3d.models.heads import build_heads
-from mtl3d.models.layers import ConvNormAct
+from mtl3d.models.decoders.two_step import TwoStepDecoder
 from mtl3d.registry import MODELS
 
 
@@ -126,7 +123,7 @@ class PatternStructureDiffusion(nn.Module):
 
 
 @MODELS.register_module()
-class PSDDecoder(nn.Module):
+class PSDDecoder(TwoStepDecoder):
     """Pattern-structure diffusion (Zhou et al., CVPR 2020), re-implemented from its idea.
 
     No code was published, and the paper's formulas are not known to us in detail. Certain, from its
@@ -167,38 +164,21 @@ class PSDDecoder(nn.Module):
         head: Mapping[str, Any] | None = None,
         heads: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            channels=channels,
+            head=head,
+            heads=heads,
+        )
         if window < 3 or window % 2 == 0:
             raise ValueError(f'window={window}: must be odd and at least 3')
         if order < 0:
             raise ValueError(f'order={order}: must not be negative')
-        self.bottlenecks = nn.ModuleDict(
-            {task: ConvNormAct(sum(in_channels), channels) for task in out_channels}
-        )
-        self.initial_heads = nn.ModuleDict(
-            {task: nn.Conv2d(channels, count, 1) for task, count in out_channels.items()}
-        )
         self.diffusion = PatternStructureDiffusion(
             list(out_channels), channels, affinity_channels, window, order
         )
-        self.refine = nn.ModuleDict(
-            {task: ConvNormAct(channels, channels) for task in out_channels}
-        )
-        self.heads = build_heads(
-            head or dict(type='ConvHead'), heads, in_channels=channels, out_channels=out_channels
-        )
 
-    def forward(self, features: Sequence[Tensor]) -> DecoderOutput:
-        """Predict every task, twice.
-
-        Args:
-            features: Maps ``(N, C_i, h_i, w_i)``, high resolution first.
-        """
-        shared = concatenate(features)
-        own = {task: bottleneck(shared) for task, bottleneck in self.bottlenecks.items()}
-        initial = {task: head(own[task]) for task, head in self.initial_heads.items()}
-        predictions = {
-            task: self.heads[task](self.refine[task](feature))
-            for task, feature in self.diffusion(own).items()
-        }
-        return DecoderOutput(predictions, auxiliary=dict(initial=initial))
+    def exchange(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Diffuse structures inside each task and between the tasks."""
+        return self.diffusion(features)

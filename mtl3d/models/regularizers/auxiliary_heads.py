@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from mtl3d.models.regularizers.encoder import FeatureEncoder, Features
 from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE
-from mtl3d.models.regularizers.tasks import select_tasks
+from mtl3d.models.tasks.select import select_tasks
 from mtl3d.registry import MODELS
 
 

@@ -22,7 +22,7 @@ from mtl3d.models.regularizers.rendering import (
     render,
     termination_depth,
 )
-from mtl3d.models.regularizers.tasks import select_tasks
+from mtl3d.models.tasks.select import select_tasks
 from mtl3d.registry import MODELS
 
 DepthFrom = Literal['field', 'density']
