@@ -17,4 +17,4 @@ model = dict(
         edge=dict(type='EdgeTask', num_channels=2, loss_weight=50.0, positive_weight=0.95),
     ),
 )
-default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=100))
+default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=125))

@@ -12,6 +12,6 @@ model = dict(
 )
 default_hooks = dict(
     logger=dict(interval=10),
-    checkpoint=dict(interval=100),
+    checkpoint=dict(interval=125),
     visualization=dict(type='MultiTaskVisualizationHook'),
 )

@@ -3,4 +3,4 @@ model = dict(
     regularizer=dict(type='TriplaneRegularizer', features=-1, render_size=(24, 32), num_samples=32)
 )
 # The paper's ramp reaches its end at half of the iterations; here likewise.
-custom_hooks = [dict(type='AlphaRampHook', end=150, stop=4.0)]
+custom_hooks = [dict(type='AlphaRampHook', end=125, stop=4.0)]

@@ -5,4 +5,4 @@ model = dict(
     )
 )
 # The paper's ramp reaches its end at half of the iterations; here likewise.
-custom_hooks = [dict(type='AlphaRampHook', end=150, stop=4.0)]
+custom_hooks = [dict(type='AlphaRampHook', end=125, stop=4.0)]
