@@ -18,7 +18,7 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
     """Normalise and pad images; in training pad labels and cameras along, also of second views.
 
     Padding is centred (the odd pixel goes to the bottom and the right) and follows normalisation,
-    so the padding has the mean colour, as in the published recipes (invpt.md section 5). Labels are
+    so the padding has the mean colour, as in the published recipes of ATRC and InvPT. Labels are
     padded with their "no label" value.
 
     Args:

@@ -30,7 +30,7 @@ class Task(nn.Module, ABC):
         """Compute the unweighted loss of a batch, in float32.
 
         The prediction is resized bilinearly to the label, as in every deep supervision of the base
-        methods (regularizer.md section 2).
+        methods (docs/regularizer.md).
 
         Args:
             logits: ``(N, out_channels, h, w)`` raw predictions.
