@@ -116,6 +116,15 @@ class MultiTaskDataset(BaseDataset):
         )
         self._metainfo['tasks'] = self.tasks
 
+    def _copy_without_annotation(self, memo: dict | None = None) -> 'MultiTaskDataset':
+        """Copy all but the annotations, for ``get_subset``.
+
+        MMEngine's default ``memo`` is one dict for all calls. It remembers copies by the address of
+        their originals, and addresses are used again: a subset could get a part of another data
+        set. Delete when MMEngine makes a new dict for each call.
+        """
+        return super()._copy_without_annotation({} if memo is None else memo)
+
     def load_data_list(self) -> list[dict[str, Any]]:
         """List the images of the split and the label files that exist.
 

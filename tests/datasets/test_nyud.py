@@ -57,6 +57,14 @@ def test_mmengine_features_keep_working(tmp_path, serialize, lazy):
     assert len(set(dataset.metainfo['palette']['semseg'])) == 40
 
 
+def test_subsets_leave_nothing_in_mmengines_shared_memo(tmp_path):
+    make_nyud(tmp_path)
+    (memo,) = BaseDataset._copy_without_annotation.__defaults__
+    before = len(memo)
+    nyud(tmp_path).get_subset([0])
+    assert len(memo) == before
+
+
 def test_tasks_choose_the_labels(tmp_path):
     make_nyud(tmp_path)
     dataset = nyud(tmp_path, tasks=['depth'])
