@@ -1,5 +1,7 @@
-_base_ = './atrc_hrnet18s_nyud.py'
+_base_ = ['../_base_/models/hrnet48.py', '../_base_/recipes/atrc_nyud.py']
 model = dict(
-    backbone=dict(model_name='hrnet_w48.ms_in1k'),
-    decoder=dict(genotype='nyud_hrnet48'),
+    data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(425, 560)),
+    decoder=dict(type='ATRCDecoder', genotype='nyud_hrnet48'),
+    tasks=_base_.tasks,
+    auxiliary_tasks=_base_.auxiliary_tasks,
 )

@@ -1,9 +1,4 @@
-_base_ = [
-    '../_base_/datasets/synthrooms.py',
-    '../_base_/tasks/synthrooms_survey.py',
-    '../_base_/schedules/quick.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = '../_base_/recipes/synthrooms_survey.py'
 model = dict(
     type='MultiTaskModel',
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(96, 128)),

@@ -1,9 +1,4 @@
-_base_ = [
-    '../_base_/datasets/nyud_survey.py',
-    '../_base_/tasks/nyud_survey.py',
-    '../_base_/schedules/adam_poly_survey_nyud.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = '../_base_/recipes/survey_nyud.py'
 model = dict(
     type='MultiTaskModel',
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(480, 640)),
@@ -19,7 +14,6 @@ model = dict(
 )
 # 50 epochs by SGD.
 max_iters = 4950
-train_dataloader = dict(batch_size=8)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='SGD', lr=1e-3, momentum=0.9, weight_decay=1e-4)
 )

@@ -1,10 +1,4 @@
-_base_ = [
-    '../_base_/models/invpt_dinov3l.py',
-    '../_base_/datasets/nyud.py',
-    '../_base_/tasks/nyud.py',
-    '../_base_/schedules/adamw_layer_decay_40k.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/invpt_dinov3l.py', '../_base_/recipes/invpt_finetune_nyud.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(448, 576)),
     backbone=dict(img_size=(448, 576)),

@@ -1,10 +1,4 @@
-_base_ = [
-    '../_base_/models/invpt_dinov3l.py',
-    '../_base_/datasets/pascal.py',
-    '../_base_/tasks/pascal.py',
-    '../_base_/schedules/adamw_layer_decay_40k.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/invpt_dinov3l.py', '../_base_/recipes/invpt_finetune_pascal.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
     backbone=dict(img_size=(512, 512)),

@@ -1,10 +1,4 @@
-_base_ = [
-    '../_base_/models/invpt_vitb.py',
-    '../_base_/datasets/pascal.py',
-    '../_base_/tasks/pascal.py',
-    '../_base_/schedules/poly_40k.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/invpt_vitb.py', '../_base_/recipes/invpt_pascal.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
     backbone=dict(img_size=(512, 512)),

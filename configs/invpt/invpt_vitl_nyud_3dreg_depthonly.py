@@ -1,3 +1,8 @@
 # The paper's Table 6: only depth is rendered.
-_base_ = './invpt_vitl_nyud_3dreg.py'
-model = dict(regularizer=dict(tasks=('depth',)))
+_base_ = './invpt_vitl_nyud.py'
+model = dict(
+    regularizer=dict(
+        type='TriplaneRegularizer', features=-1, render_size=(56, 72), tasks=('depth',)
+    )
+)
+custom_hooks = [dict(type='AlphaRampHook', end=20000, stop=4.0)]

@@ -1,3 +1,6 @@
 # The paper's Table 6: only edge is rendered.
-_base_ = './invpt_vitl_nyud_3dreg.py'
-model = dict(regularizer=dict(tasks=('edge',)))
+_base_ = './invpt_vitl_nyud.py'
+model = dict(
+    regularizer=dict(type='TriplaneRegularizer', features=-1, render_size=(56, 72), tasks=('edge',))
+)
+custom_hooks = [dict(type='AlphaRampHook', end=20000, stop=4.0)]

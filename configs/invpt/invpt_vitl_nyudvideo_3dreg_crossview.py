@@ -1,5 +1,7 @@
 # The last row of Table 3: each frame's volume is also rendered from a neighbouring frame's camera.
-_base_ = './invpt_vitl_nyudvideo_3dreg.py'
+_base_ = './invpt_vitl_nyudvideo.py'
+model = dict(regularizer=dict(type='TriplaneRegularizer', features=-1, render_size=(56, 72)))
+custom_hooks = [dict(type='AlphaRampHook', end=20000, stop=4.0)]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

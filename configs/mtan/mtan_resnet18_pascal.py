@@ -1,9 +1,4 @@
-_base_ = [
-    '../_base_/datasets/pascal_survey.py',
-    '../_base_/tasks/pascal_survey.py',
-    '../_base_/schedules/adam_poly_survey_pascal.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = '../_base_/recipes/survey_pascal.py'
 model = dict(
     type='MultiTaskModel',
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
@@ -21,3 +16,4 @@ param_scheduler = [
     dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=max_iters + 1, by_epoch=False)
 ]
 train_cfg = dict(max_iters=max_iters)
+auto_scale_lr = dict(base_batch_size=6)

@@ -1,7 +1,3 @@
 _base_ = './mtinet_hrnet48_nyud.py'
-model = dict(
-    regularizer=dict(
-        type='TriplaneRegularizer', features='all', render_size=(56, 72), num_samples=48
-    )
-)
+model = dict(regularizer=dict(type='TriplaneRegularizer', render_size=(56, 72)))
 custom_hooks = [dict(type='AlphaRampHook', end=20000, stop=4.0)]

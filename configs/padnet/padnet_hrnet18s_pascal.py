@@ -1,10 +1,4 @@
-_base_ = [
-    '../_base_/models/hrnet18s.py',
-    '../_base_/datasets/pascal_survey.py',
-    '../_base_/tasks/pascal_survey.py',
-    '../_base_/schedules/adam_poly_survey_pascal.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/survey_pascal.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
     decoder=dict(type='PADNetDecoder'),

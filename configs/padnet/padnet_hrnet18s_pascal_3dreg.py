@@ -1,8 +1,4 @@
 _base_ = './padnet_hrnet18s_pascal.py'
+model = dict(regularizer=dict(type='TriplaneRegularizer', render_size=(64, 64)))
 # The paper's ramp reaches its end at half of the iterations; here likewise.
-model = dict(
-    regularizer=dict(
-        type='TriplaneRegularizer', features='all', render_size=(64, 64), num_samples=48
-    )
-)
 custom_hooks = [dict(type='AlphaRampHook', end=31200, stop=4.0)]

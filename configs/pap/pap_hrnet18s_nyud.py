@@ -1,10 +1,4 @@
-_base_ = [
-    '../_base_/models/hrnet18s.py',
-    '../_base_/datasets/nyud_425x560.py',
-    '../_base_/tasks/nyud_atrc.py',
-    '../_base_/schedules/sgd_poly_40k.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/atrc_nyud.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(425, 560)),
     decoder=dict(type='PAPDecoder'),

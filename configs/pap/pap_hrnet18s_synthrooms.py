@@ -1,10 +1,4 @@
-_base_ = [
-    '../_base_/models/hrnet18s.py',
-    '../_base_/datasets/synthrooms.py',
-    '../_base_/tasks/synthrooms.py',
-    '../_base_/schedules/quick.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/synthrooms.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(96, 128)),
     backbone=dict(pretrained=False),

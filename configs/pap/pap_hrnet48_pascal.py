@@ -1,15 +1,6 @@
-_base_ = [
-    '../_base_/models/hrnet48.py',
-    '../_base_/datasets/pascal.py',
-    '../_base_/tasks/pascal.py',
-    '../_base_/schedules/sgd_poly_40k.py',
-    '../_base_/default_runtime.py',
-]
+_base_ = ['../_base_/models/hrnet48.py', '../_base_/recipes/atrc_pascal.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
     decoder=dict(type='PAPDecoder'),
     tasks=_base_.tasks,
 )
-train_dataloader = dict(batch_size=8, drop_last=True)
-# ATRC's learning rate for PASCAL-Context.
-optim_wrapper = dict(optimizer=dict(lr=0.005))

@@ -1,8 +1,4 @@
 _base_ = './psd_hrnet18s_synthrooms.py'
-model = dict(
-    regularizer=dict(
-        type='TriplaneRegularizer', features='all', render_size=(24, 32), num_samples=32
-    )
-)
+model = dict(regularizer=dict(type='TriplaneRegularizer', render_size=(24, 32), num_samples=32))
 # The paper's ramp reaches its end at half of the iterations; here likewise.
 custom_hooks = [dict(type='AlphaRampHook', end=125, stop=4.0)]

@@ -1,6 +1,10 @@
 # The single-task baseline of normals.
-_base_ = '../vanilla/vanilla_hrnet18s_pascal.py'
-model = dict(tasks=dict(_delete_=True, normals=_base_.tasks.normals))
+_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/survey_single_pascal.py']
+model = dict(
+    data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
+    decoder=dict(type='SingleHeadsDecoder', head=dict(type='HRNetHead')),
+    tasks=dict(normals=dict(type='NormalsTask', reduction='element')),
+)
 val_evaluator = dict(metrics=[dict(type='NormalsMetric')])
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='normals/mean', rule='less'))

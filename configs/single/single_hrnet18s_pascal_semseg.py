@@ -1,6 +1,10 @@
 # The single-task baseline of semseg.
-_base_ = '../vanilla/vanilla_hrnet18s_pascal.py'
-model = dict(tasks=dict(_delete_=True, semseg=_base_.tasks.semseg))
+_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/survey_single_pascal.py']
+model = dict(
+    data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
+    decoder=dict(type='SingleHeadsDecoder', head=dict(type='HRNetHead')),
+    tasks=dict(semseg=dict(type='SemSegTask', num_classes=21)),
+)
 val_evaluator = dict(metrics=[dict(type='SemSegMetric', num_classes=21)])
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='semseg/mIoU', rule='greater'))

@@ -1,8 +1,4 @@
 _base_ = './vanilla_resnet50_nyud.py'
+model = dict(regularizer=dict(type='TriplaneRegularizer', render_size=(60, 80)))
 # The paper's ramp reaches its end at half of the iterations; here likewise.
-model = dict(
-    regularizer=dict(
-        type='TriplaneRegularizer', features='all', render_size=(60, 80), num_samples=48
-    )
-)
 custom_hooks = [dict(type='AlphaRampHook', end=4950, stop=4.0)]

@@ -20,8 +20,8 @@ RUNNER_EXTRAS = frozenset(
 #: starts its name with an underscore.
 HELPER_VARIABLES = frozenset(
     {
-        'baseline', 'batch_size', 'crop_size', 'data_root', 'dataset_type', 'img_size', 'max_iters',
-        'metrics', 'num_workers', 'tasks',
+        'auxiliary_tasks', 'baseline', 'batch_size', 'crop_size', 'data_root', 'dataset_type',
+        'img_size', 'max_iters', 'metrics', 'num_workers', 'tasks',
     }
 )  # fmt: skip
 #: Keys that the Runner takes out of a component's config before it builds the component.

@@ -6,3 +6,9 @@ tasks = dict(
     normals=dict(type='NormalsTask', loss_weight=10.0),
     edge=dict(type='EdgeTask', loss_weight=50.0, positive_weight=0.8),
 )
+# ATRC's label regions: there, these tasks predict classes.
+auxiliary_tasks = dict(
+    depth=dict(type='QuantizedDepthTask', loss_weight=1.0),
+    normals=dict(type='QuantizedNormalsTask', dataset='nyud', loss_weight=10.0),
+    edge=dict(type='EdgeTask', num_channels=2, loss_weight=50.0, positive_weight=0.8),
+)
