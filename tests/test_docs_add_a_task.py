@@ -9,7 +9,7 @@ import torch
 from mmengine.structures import PixelData
 
 from mtl3d.evaluation import MultiTaskEvaluator
-from mtl3d.models.multi_task_model import task_loss
+from mtl3d.models.loss_terms import task_loss
 from mtl3d.registry import METRICS, TASKS
 from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
 

@@ -1,29 +1,26 @@
 """The one architecture: backbone, decoder, tasks, and a regularizer that only training knows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch
-from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from mtl3d.models.cross_view import second_views, with_second_views
-from mtl3d.models.decoders.base import DecoderOutput
-from mtl3d.models.encoders.base import TaskFeatures
+from mtl3d.models.decoders.base import DecoderOutput, HasExtraLosses
+from mtl3d.models.encoders.base import TaskFeatures, shared_features
+from mtl3d.models.loss_terms import LossTerm
 from mtl3d.models.tasks.base import Task, resize
 from mtl3d.registry import MODELS, TASKS
 from mtl3d.structures import MultiTaskDataSample
 from mtl3d.utils.config import accepted_keys, nearest, resolve
 
+Features = tuple[Tensor, ...] | TaskFeatures
 Outputs = Literal['heads', 'regularizer', 'average', 'all']
 OUTPUTS = ('heads', 'regularizer', 'average', 'all')
-#: Sources of losses that come from the regularizer.
-RENDERED = ('regularizer', 'cross_view')
-
-#: Source of a loss, task -> raw predictions, weight, and one sample with labels per prediction.
-Term = tuple[str, dict[str, Tensor], float, list[MultiTaskDataSample]]
 
 
 @MODELS.register_module()
@@ -67,6 +64,12 @@ class MultiTaskModel(BaseModel):
             gives each task its own features and the decoder or the regularizer needs shared ones.
     """
 
+    tasks: Mapping[str, Task]
+    auxiliary_tasks: Mapping[str, Task]
+    backbone: Any
+    decoder: Any
+    regularizer: Any
+
     def __init__(
         self,
         *,
@@ -91,50 +94,48 @@ class MultiTaskModel(BaseModel):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         if not tasks:
             raise ValueError('tasks is empty: a model needs at least one task')
-        self.tasks = nn.ModuleDict({name: TASKS.build(dict(cfg)) for name, cfg in tasks.items()})
-        out_channels = {name: task.out_channels for name, task in self._tasks()}
-        self.auxiliary_tasks = nn.ModuleDict(build_auxiliary_tasks(auxiliary_tasks or {}, tasks))
-        self.backbone = build_backbone(backbone, list(tasks))
-        task_specific = getattr(self.backbone, 'task_specific', False)
-        in_channels = self.backbone.out_channels
-        decoder = {**decoder, 'in_channels': in_channels, 'out_channels': out_channels}
-        if auxiliary_tasks:
-            own = {name: task.out_channels for name, task in self.auxiliary_tasks.items()}
-            decoder['auxiliary_channels'] = out_channels | own
-        self.decoder = MODELS.build(decoder)
-        if task_specific and not getattr(self.decoder, 'accepts_task_features', False):
-            raise ValueError(
-                f'{type(self.backbone).__name__} gives every task its own features, but '
-                f'{type(self.decoder).__name__} wants shared ones; use SingleHeadsDecoder'
-            )
-        self.regularizer = None
-        if regularizer:
-            shared_channels = self.backbone.shared_channels if task_specific else in_channels
-            if shared_channels is None:
-                raise ValueError(
-                    f'{type(self.backbone).__name__} has no feature that all tasks share, so there '
-                    'is nothing to regularize; use regularizer=None or another encoder'
-                )
-            self.regularizer = MODELS.build(
-                {**regularizer, 'in_channels': shared_channels, 'out_channels': out_channels}
-            )
-        self.regularizer_weight = regularizer_weight
         if regularizer_loss_at not in ('label', 'rendering'):
             raise ValueError(
                 f"regularizer_loss_at='{regularizer_loss_at}': valid are 'label', 'rendering'"
             )
+        self.tasks = build_tasks(tasks)
+        self.auxiliary_tasks = build_tasks(auxiliary_tasks or {})
+        for name in self.auxiliary_tasks:
+            if name not in tasks:
+                raise ValueError(f"auxiliary_tasks: unknown task '{name}'. {nearest(name, tasks)}")
+        self.backbone = build_backbone(backbone, list(tasks))
+        self.decoder = self._build_decoder(decoder)
+        self.regularizer = self._build_regularizer(regularizer) if regularizer else None
+        self.regularizer_weight = regularizer_weight
         self.regularizer_loss_at = regularizer_loss_at
         self.cross_view_weight = cross_view_weight
         self.cross_view_symmetric = cross_view_symmetric
         self.auxiliary_weights = dict(auxiliary_weights or {})
         self.outputs = self._checked_outputs(outputs)
 
-    def _tasks(self) -> list[tuple[str, Task]]:
-        return list(self.tasks.items())  # type: ignore[arg-type]
+    def _build_decoder(self, cfg: Mapping[str, Any]) -> nn.Module:
+        sizes = dict(in_channels=self.backbone.out_channels, out_channels=channels_of(self.tasks))
+        if self.auxiliary_tasks:
+            own = channels_of(self.auxiliary_tasks)
+            sizes['auxiliary_channels'] = channels_of(self.tasks) | own
+        decoder = MODELS.build({**cfg, **sizes})
+        split = getattr(self.backbone, 'task_specific', False)
+        if split and not getattr(decoder, 'accepts_task_features', False):
+            raise ValueError(
+                f'{type(self.backbone).__name__} gives every task its own features, but '
+                f'{type(decoder).__name__} wants shared ones; use SingleHeadsDecoder'
+            )
+        return decoder
 
-    def _task(self, name: str, *, auxiliary: bool) -> Task:
-        substituted = auxiliary and name in self.auxiliary_tasks
-        return (self.auxiliary_tasks if substituted else self.tasks)[name]  # type: ignore[return-value]
+    def _build_regularizer(self, cfg: Mapping[str, Any]) -> nn.Module:
+        shared_channels = getattr(self.backbone, 'shared_channels', self.backbone.out_channels)
+        if shared_channels is None:
+            raise ValueError(
+                f'{type(self.backbone).__name__} has no feature that all tasks share, so there is '
+                'nothing to regularize; use regularizer=None or another encoder'
+            )
+        sizes = dict(in_channels=shared_channels, out_channels=channels_of(self.tasks))
+        return MODELS.build({**cfg, **sizes})
 
     def _checked_outputs(self, outputs: Outputs) -> Outputs:
         if outputs not in OUTPUTS:
@@ -170,13 +171,9 @@ class MultiTaskModel(BaseModel):
             return self.predict(inputs, data_samples)
         raise ValueError(f"mode='{mode}': valid are 'tensor', 'loss', 'predict'")
 
-    def extract_feat(self, inputs: Tensor) -> tuple[Tensor, ...] | TaskFeatures:
+    def extract_feat(self, inputs: Tensor) -> Features:
         """Compute the features of ``(N, 3, H, W)`` images, high resolution first."""
         return self.backbone(inputs)
-
-    def render(self, features: tuple[Tensor, ...] | TaskFeatures) -> dict[str, Tensor]:
-        """Run the regularizer on the features that all tasks share: task -> raw predictions."""
-        return self.regularizer(shared_features(features))  # type: ignore[misc]
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -185,9 +182,9 @@ class MultiTaskModel(BaseModel):
 
         Sources are ``decoder``, ``decoder.<auxiliary>`` and, in training mode, ``regularizer`` and,
         where images have a second view, ``cross_view``: what is rendered from the second camera
-        against the second view's labels.
-        The decoder's penalties are there as ``decoder.loss_<penalty>``. The unweighted values go to
-        the message hub as ``train/<source>.<task>``.
+        against the second view's labels. The decoder's own losses are there as
+        ``decoder.loss_<name>``, in training mode, too. The unweighted values go to the message hub
+        as ``train/<source>.<task>``.
 
         Args:
             inputs: ``(N, 3, H, W)`` normalised images.
@@ -198,48 +195,63 @@ class MultiTaskModel(BaseModel):
             inputs, data_samples = with_second_views(inputs, data_samples)
         features = self.extract_feat(inputs)
         output: DecoderOutput = self.decoder(features)
-        terms = [('decoder', output.predictions, 1.0, data_samples)]
-        for name, predictions in output.auxiliary.items():
-            weight = self.auxiliary_weights.get(name, 1.0)
-            terms.append((f'decoder.{name}', predictions, weight, data_samples))
+        terms = self._decoder_terms(output, data_samples)
         if regularized:
             terms += self._rendered_terms(features, inputs, data_samples)
-
-        losses = {f'decoder.loss_{name}': value for name, value in output.penalties.items()}
-        hub = MessageHub.get_current_instance()
-        for source, predictions, weight, samples in terms:
-            for name, logits in predictions.items():
-                task = self._task(name, auxiliary=source.startswith('decoder.'))
-                reduce = self.regularizer_loss_at == 'rendering' and source in RENDERED
-                value = task_loss(task, name, logits, samples, reduce_labels=reduce)
-                hub.update_scalar(f'train/{source}.{name}', value.detach())
-                losses[f'{source}.loss_{name}'] = weight * task.loss_weight * value
-        if self.training and hasattr(self.decoder, 'extra_losses'):
-            own = {name: losses[f'decoder.loss_{name}'] for name in output.predictions}
-            extra = self.decoder.extra_losses(output, own)
-            losses |= {f'decoder.{name}': value for name, value in extra.items()}
+        losses = {name: value for term in terms for name, value in term.losses().items()}
+        if self.training and isinstance(self.decoder, HasExtraLosses):
+            own = {task: losses[f'decoder.loss_{task}'] for task in output.predictions}
+            for name, value in self.decoder.extra_losses(output, own).items():
+                losses[f'decoder.loss_{name}'] = value
         return losses
 
+    def _decoder_terms(
+        self, output: DecoderOutput, samples: list[MultiTaskDataSample]
+    ) -> list[LossTerm]:
+        """List what the heads and the deep supervisions predict."""
+        for name in self.auxiliary_weights:
+            if name not in output.auxiliary:
+                raise ValueError(
+                    f'auxiliary_weights: {type(self.decoder).__name__} has no deep supervision '
+                    f"'{name}'. {nearest(name, output.auxiliary)}"
+                )
+        term = partial(LossTerm, samples=samples)
+        terms = [term(source='decoder', predictions=output.predictions, tasks=self.tasks)]
+        for name, predictions in output.auxiliary.items():
+            terms.append(
+                term(
+                    source=f'decoder.{name}',
+                    predictions=predictions,
+                    tasks={**self.tasks, **self.auxiliary_tasks},
+                    weight=self.auxiliary_weights.get(name, 1.0),
+                )
+            )
+        return terms
+
     def _rendered_terms(
-        self,
-        features: tuple[Tensor, ...] | TaskFeatures,
-        inputs: Tensor,
-        data_samples: list[MultiTaskDataSample],
-    ) -> list[Term]:
-        """Render the images' own views and the second views that there are."""
-        alpha = self.regularizer_weight
-        views = second_views(data_samples, inputs)
+        self, features: Features, inputs: Tensor, samples: list[MultiTaskDataSample]
+    ) -> list[LossTerm]:
+        """List what is rendered: the images' own views, and the second views that there are."""
+        term = partial(
+            LossTerm, tasks=self.tasks, reduce_labels=self.regularizer_loss_at == 'rendering'
+        )
+        own = partial(term, source='regularizer', samples=samples, weight=self.regularizer_weight)
+        shared = shared_features(features)
+        views = second_views(samples, inputs)
         if views is None:
-            return [('regularizer', self.render(features), alpha, data_samples)]
+            return [own(predictions=self.regularizer(shared))]
         if not hasattr(self.regularizer, 'forward_views'):
             raise ValueError(
                 f'{type(self.regularizer).__name__} cannot show a second view, but the data set '
                 'has some: use TriplaneRegularizer, or a data set without TwoViewDataset'
             )
         cameras, seconds = views
-        own, other = self.regularizer.forward_views(shared_features(features), cameras)  # type: ignore
-        weight = alpha if self.cross_view_weight is None else self.cross_view_weight
-        return [('regularizer', own, alpha, data_samples), ('cross_view', other, weight, seconds)]
+        first, second = self.regularizer.forward_views(shared, cameras)
+        weight = self.cross_view_weight
+        if weight is None:
+            weight = self.regularizer_weight
+        other = term(source='cross_view', predictions=second, samples=seconds, weight=weight)
+        return [own(predictions=first), other]
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Sum the losses, and stop before a non-finite one reaches the weights.
@@ -281,20 +293,17 @@ class MultiTaskModel(BaseModel):
         outputs = self._checked_outputs(outputs or self.outputs)
         features = self.extract_feat(inputs)
         heads = self.decoder(features).predictions
-        rendered = {} if outputs == 'heads' else self.render(features)
+        rendered = {} if outputs == 'heads' else self.regularizer(shared_features(features))
         for index, sample in enumerate(data_samples):
-            activated = self._activate(heads, index, inputs.shape[-2:], sample)
-            sample.pred = self._decode(activated)
+            own = self._activate(heads, index, inputs.shape[-2:], sample)
+            sample.pred = self._decode(own)
             if outputs == 'heads':
                 continue
-            activated_rendered = self._activate(rendered, index, inputs.shape[-2:], sample)
+            other = self._activate(rendered, index, inputs.shape[-2:], sample)
             if outputs in ('regularizer', 'all'):
-                sample.pred_regularizer = self._decode(activated_rendered)
+                sample.pred_regularizer = self._decode(other)
             if outputs in ('average', 'all'):
-                mean = {
-                    name: (activated[name] + value) / 2
-                    for name, value in activated_rendered.items()
-                }
+                mean = {task: (own[task] + value) / 2 for task, value in other.items()}
                 sample.pred_average = self._decode(mean)
         return data_samples
 
@@ -313,23 +322,23 @@ class MultiTaskModel(BaseModel):
         for name, logits in predictions.items():
             full = resize(logits[index : index + 1].float(), (height, width))
             native = full[..., top : height - bottom, left : width - right]
-            activated[name] = self.tasks[name].activate(resize(native, size))  # type: ignore[operator]
+            activated[name] = self.tasks[name].activate(resize(native, size))
         return activated
 
     def _decode(self, activated: Mapping[str, Tensor]) -> PixelData:
-        fields = {
-            name: self.tasks[name].decode(value)[0]  # type: ignore[operator]
-            for name, value in activated.items()
-        }
-        return PixelData(**fields)
+        return PixelData(
+            **{name: self.tasks[name].decode(value)[0] for name, value in activated.items()}
+        )
 
 
-def shared_features(features: tuple[Tensor, ...] | TaskFeatures) -> tuple[Tensor, ...]:
-    """Take the features that all tasks share."""
-    if not isinstance(features, TaskFeatures):
-        return features
-    assert features.shared is not None, 'the constructor has refused a regularizer'
-    return features.shared
+def build_tasks(cfgs: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Build tasks: a module dict, task -> :class:`~mtl3d.models.tasks.Task`."""
+    return nn.ModuleDict({name: TASKS.build(dict(cfg)) for name, cfg in cfgs.items()})
+
+
+def channels_of(tasks: Mapping[str, Task]) -> dict[str, int]:
+    """List the channels of each task's raw prediction."""
+    return {name: task.out_channels for name, task in tasks.items()}
 
 
 def build_backbone(cfg: Mapping[str, Any], tasks: Sequence[str]) -> nn.Module:
@@ -341,62 +350,3 @@ def build_backbone(cfg: Mapping[str, Any], tasks: Sequence[str]) -> nn.Module:
     """
     keys = accepted_keys(resolve(cfg['type'], MODELS))
     return MODELS.build({**cfg, 'tasks': tasks} if keys and 'tasks' in keys else dict(cfg))
-
-
-def build_auxiliary_tasks(
-    cfgs: Mapping[str, Mapping[str, Any]], tasks: Iterable[str]
-) -> dict[str, Task]:
-    """Build the tasks of the decoder's deep supervision.
-
-    Args:
-        cfgs: Task -> config.
-        tasks: The model's tasks.
-
-    Raises:
-        ValueError: One of them is no task of the model.
-    """
-    for name in cfgs:
-        if name not in tasks:
-            raise ValueError(f"auxiliary_tasks: unknown task '{name}'. {nearest(name, tasks)}")
-    return {name: TASKS.build(dict(cfg)) for name, cfg in cfgs.items()}
-
-
-def task_loss(
-    task: Task,
-    name: str,
-    logits: Tensor,
-    data_samples: Sequence[MultiTaskDataSample],
-    *,
-    reduce_labels: bool = False,
-) -> Tensor:
-    """Compute one task's unweighted loss over the images that carry its label.
-
-    Args:
-        task: The task.
-        name: Its key in the samples.
-        logits: ``(N, out_channels, h, w)``.
-        data_samples: N samples; those without a field ``name`` in ``gt`` do not count.
-        reduce_labels: Bring the labels to the size of the logits by taking the nearest pixels,
-            which mixes neither classes nor pixels without a label, instead of the logits to theirs.
-
-    Returns:
-        A scalar. Without any label it is a zero that still depends on the logits, which keeps
-        DistributedDataParallel's gradient buckets complete.
-    """
-    labelled = [i for i, sample in enumerate(data_samples) if name in sample.gt]
-    if not labelled:
-        return logits.flatten()[:0].sum().float()
-    label = torch.stack([data_samples[i].gt.get(name) for i in labelled])
-    chosen = logits if len(labelled) == len(data_samples) else logits[labelled]
-    if reduce_labels:
-        label = nearest_pixels(label, chosen.shape[-2:])
-    return task.loss(chosen, label)
-
-
-def nearest_pixels(maps: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize ``(N, C, H, W)`` maps of any type to ``(N, C, *size)`` without mixing pixels."""
-    rows, columns = (
-        ((torch.arange(new, device=maps.device) + 0.5) * (old / new)).long()
-        for old, new in zip(maps.shape[-2:], size, strict=True)
-    )
-    return maps[..., rows[:, None], columns]

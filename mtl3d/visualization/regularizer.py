@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtl3d.models.multi_task_model import MultiTaskModel, shared_features
+from mtl3d.models.encoders import shared_features
+from mtl3d.models.multi_task_model import MultiTaskModel
 from mtl3d.models.regularizers.rendering import metric_depth
 from mtl3d.models.regularizers.rendering.reference import densities, look_up
 from mtl3d.models.regularizers.rendering.scene import ray_weights

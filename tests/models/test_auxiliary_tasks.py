@@ -1,11 +1,11 @@
-"""Deep supervision that predicts something else than the tasks, and a decoder's penalties."""
+"""Deep supervision that predicts something else than the tasks, and a decoder's own losses."""
 
 import pytest
 import torch
 from mmengine.logging import MessageHub
 from toy import toy_batch, toy_model_cfg
 
-from mtl3d.models.multi_task_model import task_loss
+from mtl3d.models.loss_terms import task_loss
 from mtl3d.models.tasks import EdgeTask, QuantizedDepthTask, QuantizedNormalsTask
 from mtl3d.registry import MODELS
 
@@ -56,7 +56,7 @@ def test_a_decoder_that_cannot_use_them_says_so():
         MODELS.build(toy_model_cfg(auxiliary_tasks=AUXILIARY))
 
 
-def test_a_search_adds_its_penalty_in_training_only():
+def test_a_search_adds_its_own_loss_in_training_only():
     torch.manual_seed(0)
     model = MODELS.build(
         toy_model_cfg(decoder=dict(type='ATRCSearchDecoder', channels=4), regularizer=False)

@@ -5,7 +5,7 @@ import torch
 from mmengine.logging import MessageHub
 from toy import TASKS_CFG, toy_batch, toy_model_cfg
 
-from mtl3d.models.multi_task_model import nearest_pixels
+from mtl3d.models.loss_terms import nearest_pixels
 from mtl3d.registry import MODELS
 
 
@@ -30,6 +30,11 @@ def test_every_loss_is_weighted_once_and_logged_unweighted():
             raw = hub.get_scalar(f'train/{source}.{task}').current()
             expected = raw * factor * cfg['loss_weight']
             assert losses[f'{source}.loss_{task}'].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_weight_of_no_deep_supervision_is_refused():
+    with pytest.raises(ValueError, match="ToyDecoder has no deep supervision 'intr'.*'inter'"):
+        run(build(auxiliary_weights=dict(intr=0.5)), 'loss')
 
 
 def test_alpha_zero_gives_the_gradients_of_the_base_model():

@@ -3,7 +3,7 @@
 from mtl3d.models.decoders.astmt import ASTMTDecoder
 from mtl3d.models.decoders.atrc import ATRCDecoder
 from mtl3d.models.decoders.atrc_search import ATRCSearchDecoder
-from mtl3d.models.decoders.base import DecoderOutput
+from mtl3d.models.decoders.base import DecoderOutput, HasExtraLosses
 from mtl3d.models.decoders.invpt import InvPTDecoder
 from mtl3d.models.decoders.mti_net import MTINetDecoder
 from mtl3d.models.decoders.pad_net import PADNetDecoder
@@ -16,6 +16,7 @@ __all__ = [
     'ATRCSearchDecoder',
     'ASTMTDecoder',
     'DecoderOutput',
+    'HasExtraLosses',
     'InvPTDecoder',
     'MTINetDecoder',
     'PADNetDecoder',

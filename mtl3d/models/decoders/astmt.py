@@ -182,14 +182,9 @@ class ASTMTDecoder(nn.Module):
     def extra_losses(
         self, output: DecoderOutput, task_losses: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Compute the adversarial loss; ``MultiTaskModel`` adds it in training.
+        """Compute ``adversarial``, see :class:`~mtl3d.models.decoders.HasExtraLosses`.
 
-        Args:
-            output: Of :meth:`forward`.
-            task_losses: Task -> weighted loss of its prediction.
-
-        Returns:
-            ``loss_adversarial``, or nothing without a discriminator.
+        Without a discriminator there is nothing.
         """
         if self.discriminator is None:
             return {}
@@ -203,4 +198,4 @@ class ASTMTDecoder(nn.Module):
             counted = norm[:, 0].detach() > 0
             loss = F.cross_entropy(self.discriminator(direction), target, reduction='none')
             terms.append((loss * counted).sum() / counted.sum().clamp(min=1))
-        return {'loss_adversarial': self.adversarial_weight * torch.stack(terms).sum()}
+        return {'adversarial': self.adversarial_weight * torch.stack(terms).sum()}

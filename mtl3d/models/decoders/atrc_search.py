@@ -19,9 +19,9 @@ class ATRCSearchDecoder(RelationalDecoder):
     Source: Bruggemann et al., ICCV 2021, section 3.3. Every ordered pair of tasks holds all
     contexts (a task and itself all but ``s_label``, which equals ``t_label`` there), mixed by
     architecture parameters; see :class:`~mtl3d.models.layers.MixedContext`. Every task predicts
-    regions. In training ``penalties`` holds the mean entropy of the pairs' choices times
-    ``entropy_weight``. The search needs three more parts: ``ArchitectureOptimWrapper``,
-    ``RelationSearchHook`` for the schedules, and ``GenotypeHook``, which writes the result.
+    regions. The mean entropy of the pairs' choices, times ``entropy_weight``, is a loss of its own.
+    The search needs three more parts: ``ArchitectureOptimWrapper``, ``RelationSearchHook`` for the
+    schedules, and ``GenotypeHook``, which writes the result.
 
     Args:
         in_channels: Channels of the backbone's features, high resolution first.
@@ -99,13 +99,8 @@ class ATRCSearchDecoder(RelationalDecoder):
         pairs = [pair for sources in self.pairs().values() for pair in sources.values()]
         return torch.stack([pair.entropy() for pair in pairs]).mean()
 
-    def forward(self, features: Sequence[Tensor]) -> DecoderOutput:
-        """Predict every task twice; in training with the penalty ``entropy``.
-
-        Args:
-            features: Maps ``(N, C_i, h_i, w_i)``, high resolution first.
-        """
-        output = super().forward(features)
-        if self.training:
-            output.penalties['entropy'] = self.entropy_weight * self.mean_entropy()
-        return output
+    def extra_losses(
+        self, output: DecoderOutput, task_losses: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Weigh the indecision: ``entropy``, see :class:`~mtl3d.models.decoders.HasExtraLosses`."""
+        return {'entropy': self.entropy_weight * self.mean_entropy()}

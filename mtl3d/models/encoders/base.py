@@ -18,3 +18,11 @@ class TaskFeatures:
 
     per_task: dict[str, tuple[Tensor, ...]]
     shared: tuple[Tensor, ...] | None = None
+
+
+def shared_features(features: tuple[Tensor, ...] | TaskFeatures) -> tuple[Tensor, ...]:
+    """Take the features that all tasks share; the encoder must have some."""
+    if not isinstance(features, TaskFeatures):
+        return features
+    assert features.shared is not None, 'MultiTaskModel has refused a regularizer'
+    return features.shared

@@ -97,7 +97,7 @@ def test_other_heads_keep_their_own_initialisation():
     assert type(decoder.heads['edge']).__name__ == 'HRNetHead'
     output = decoder([torch.randn(2, 8, 6, 7)])
     assert output.predictions['edge'].shape == (2, 1, 6, 7)
-    assert output.auxiliary == {} and output.penalties == {}
+    assert output.auxiliary == {}
 
 
 def test_features_of_several_scales_meet_at_the_finest():

@@ -118,7 +118,7 @@ def test_adversarial_loss_knows_the_tasks_apart():
     output = decoder(TaskFeatures(per_task))
     # The loss of one image only: the other has no gradient and must not count.
     losses = {task: maps[0].square().mean() for task, maps in output.predictions.items()}
-    term = decoder.extra_losses(output, losses)['loss_adversarial']
+    term = decoder.extra_losses(output, losses)['adversarial']
     expected = 0.0
     for index, (task, feature) in enumerate(output.features.items()):
         (gradient,) = torch.autograd.grad(losses[task], feature, retain_graph=True)

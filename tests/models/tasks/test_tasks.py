@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
 
+from mtl3d.models.loss_terms import task_loss
 from mtl3d.models.losses import balanced_bce, two_class_logit
-from mtl3d.models.multi_task_model import task_loss
 from mtl3d.models.tasks import (
     DepthTask,
     EdgeTask,
