@@ -7,17 +7,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mtl3d.apis.command_line import run_tool
-from mtl3d.utils.image_io import write_png
-from mtl3d.visualization.curves import draw_curves, read_scalars
+from mtl3d.apis.command_line import input_path, output_file, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the curves and say where they are."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('work_dir', type=Path, help='work directory of a run, or a scalars.json')
-    parser.add_argument('out', type=Path, nargs='?', help='default: WORK_DIR/curves.png')
+    parser.add_argument(
+        'work_dir', type=input_path, help='work directory of a run, or a scalars.json'
+    )
+    parser.add_argument('out', type=output_file, nargs='?', help='default: WORK_DIR/curves.png')
     args = parser.parse_args(argv)
+
+    # Torch takes seconds to import; a wrong path has been reported by now.
+    from mtl3d.utils.image_io import write_png
+    from mtl3d.visualization.curves import draw_curves, read_scalars
 
     folder = args.work_dir.parent if args.work_dir.is_file() else args.work_dir
     out = args.out or folder / 'curves.png'

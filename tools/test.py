@@ -9,18 +9,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mtl3d.apis import command_line
-from mtl3d.apis.configuration import load_config, prepare
-from mtl3d.apis.test import EVALUATED, save_predictions, show_predictions, test, write_report
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments and evaluate."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('config', type=command_line.input_file, help='config file')
+    parser.add_argument('checkpoint', type=command_line.input_file, help='checkpoint file')
     parser.add_argument(
         '--outputs',
-        choices=tuple(EVALUATED),
+        choices=command_line.OUTPUTS,
         default='heads',
         help="evaluate the decoder's heads, the regularizer's rendering, their average, or all",
     )
@@ -37,12 +35,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         metavar='N',
         help='95 %% confidence intervals from N replicates over images, for example 1000',
     )
-    parser.add_argument('--show-dir', help='draw the predictions into this folder')
-    parser.add_argument('--out-dir', help='write the predictions into this folder')
+    folder = dict(type=command_line.output_folder, metavar='DIR')
+    parser.add_argument('--show-dir', **folder, help='draw the predictions into this folder')
+    parser.add_argument('--out-dir', **folder, help='write the predictions into this folder')
     command_line.add_launch_arguments(parser)
     command_line.add_common_arguments(parser)
     args = parser.parse_args(argv)
     command_line.set_local_rank(args.local_rank)
+
+    # Torch takes seconds to import; a wrong path has been reported by now.
+    from mtl3d.apis.configuration import load_config, prepare
+    from mtl3d.apis.test import save_predictions, show_predictions, test, write_report
 
     cfg = load_config(args.config, args.cfg_options)
     prepare(cfg, work_dir=args.work_dir, launcher=args.launcher)

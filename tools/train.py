@@ -9,17 +9,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mtl3d.apis import command_line
-from mtl3d.apis.configuration import load_config, prepare, use_amp, use_auto_scale_lr
-from mtl3d.apis.train import train
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments and train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', type=command_line.input_file, help='config file')
     parser.add_argument(
         '--resume',
         nargs='?',
+        type=command_line.input_file,
         const=True,
         default=False,
         metavar='CKPT',
@@ -36,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     command_line.add_common_arguments(parser)
     args = parser.parse_args(argv)
     command_line.set_local_rank(args.local_rank)
+
+    # Torch takes seconds to import; a wrong path has been reported by now.
+    from mtl3d.apis.configuration import load_config, prepare, use_amp, use_auto_scale_lr
+    from mtl3d.apis.train import train
 
     cfg = load_config(args.config, args.cfg_options)
     if args.amp:

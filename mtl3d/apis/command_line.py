@@ -1,6 +1,7 @@
 """What the tools have in common: arguments, and errors that take one line."""
 
 import argparse
+import difflib
 import os
 import re
 import sys
@@ -15,6 +16,8 @@ USER_ERRORS = (
     ValueError, KeyError, TypeError, OSError, ImportError, SyntaxError, FloatingPointError,
 )  # fmt: skip
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
+#: Choices of ``--outputs``. The model's ``OUTPUTS`` once more, since importing it takes seconds.
+OUTPUTS = ('heads', 'regularizer', 'average', 'all')
 
 
 def run_tool(
@@ -89,21 +92,62 @@ def set_local_rank(local_rank: int | None) -> None:
         os.environ.setdefault('LOCAL_RANK', str(local_rank))
 
 
+def input_path(path: str) -> Path:
+    """Take the path of a file or folder to be read, as an argument's ``type``.
+
+    So a wrong one is reported at once, before the seconds that importing torch takes.
+
+    Raises:
+        FileNotFoundError: It does not exist; the message names the nearest one beside it.
+    """
+    found = Path(path)
+    if not found.exists():
+        beside = [entry.name for entry in found.parent.glob(f'*{found.suffix}')]
+        close = difflib.get_close_matches(found.name, beside, n=1)
+        hint = f'. Did you mean {found.with_name(close[0])}?' if close else ''
+        raise FileNotFoundError(f'{path} does not exist{hint}')
+    return found
+
+
+def input_file(path: str) -> Path:
+    """Take the path of a file to be read, as an argument's ``type``; see :func:`input_path`.
+
+    Raises:
+        FileNotFoundError: It does not exist.
+        IsADirectoryError: It is a folder.
+    """
+    file = input_path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f'{path} is a folder, but a file is needed')
+    return file
+
+
 def output_file(path: str) -> Path:
     """Take the path of a file to be written, as an argument's ``type``: its folder is made at once.
 
     So a place where nothing can be written is found before the work whose result goes there.
 
     Raises:
-        argparse.ArgumentTypeError: The folder cannot be made, or written to.
+        OSError: The folder cannot be made, or written to, or the path is a folder itself.
     """
-    folder = Path(path).parent
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f'cannot write {path}: it is a folder')
+    output_folder(file.parent)
+    return file
+
+
+def output_folder(path: str | Path) -> Path:
+    """Take the path of a folder to write into, as an argument's ``type``; it is made at once.
+
+    Raises:
+        OSError: The folder cannot be made, or written to.
+    """
+    folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise argparse.ArgumentTypeError(
-            f'cannot write {path}: no folder {folder} can be made ({error.strerror})'
-        ) from error
+        raise OSError(f'cannot make the folder {folder}: {error.strerror}') from error
     if not os.access(folder, os.W_OK):
-        raise argparse.ArgumentTypeError(f'cannot write {path}: {folder} is read-only')
-    return Path(path)
+        raise PermissionError(f'cannot write into {folder}: it is read-only')
+    return folder

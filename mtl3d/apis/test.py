@@ -40,7 +40,8 @@ def test(
     """Evaluate a checkpoint on the test data.
 
     Args:
-        cfg: A config from :func:`mtl3d.apis.load_config`, after :func:`mtl3d.apis.prepare`.
+        cfg: A config from :func:`mtl3d.apis.configuration.load_config`, after
+            :func:`mtl3d.apis.configuration.prepare`.
         checkpoint: The weights; they must fit the model exactly, except that for ``heads`` a
             regularizer may be absent or left over.
         outputs: ``heads``, ``regularizer``, ``average`` or ``all`` (Table 5 of the paper). The

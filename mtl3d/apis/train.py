@@ -18,7 +18,8 @@ def train(cfg: Config, *, resume: bool | str | Path = False, validate: bool = Tr
     """Train a model.
 
     Args:
-        cfg: A config from :func:`mtl3d.apis.load_config`, after :func:`mtl3d.apis.prepare`.
+        cfg: A config from :func:`mtl3d.apis.configuration.load_config`, after
+            :func:`mtl3d.apis.configuration.prepare`.
         resume: True continues the run in ``cfg.work_dir``; a path continues from that checkpoint.
         validate: Evaluate as often as the config says.
 

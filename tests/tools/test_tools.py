@@ -11,15 +11,17 @@ import time
 import pytest
 import torch
 from toy import toy_batch
-from toy_run import ROOT, same, tool, toy_cfg, write_config
+from toy_run import ROOT, run, same, tool, toy_cfg, write_config
 
 from mtl3d.apis import command_line
 from mtl3d.apis.checkpoint import sha256
 from mtl3d.apis.configuration import load_config, prepare, use_amp
 from mtl3d.apis.export import export, publish
 from mtl3d.apis.inference import init_model
+from mtl3d.apis.test import EVALUATED
 from mtl3d.apis.test import test as evaluate
 from mtl3d.apis.train import train
+from mtl3d.models.multi_task_model import OUTPUTS
 from mtl3d.utils.compat import load_checkpoint_file
 
 
@@ -83,10 +85,46 @@ def test_a_result_that_cannot_be_written_is_refused_before_the_work(trained, tmp
     for name in ('test', 'evaluate_predictions', 'export'):
         out = tmp_path / 'file' / 'x.pth'
         arguments = [out] if name == 'export' else ['--out', out]
-        with pytest.raises(SystemExit):
-            call(name, *trained, *arguments)
-        assert f'cannot write {out}: no folder' in capsys.readouterr().err
+        assert f'cannot make the folder {out.parent}' in failure(capsys, name, *trained, *arguments)
     assert command_line.output_file(str(tmp_path / 'new' / 'x.json')).parent.is_dir()
+    with pytest.raises(IsADirectoryError, match='cannot write .*: it is a folder'):
+        command_line.output_file(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        'train.py nowhere',
+        'train.py README.md --resume nowhere',
+        'test.py README.md nowhere',
+        'infer.py README.md README.md nowhere out',
+        'export.py README.md nowhere out.pth',
+        'publish_model.py nowhere out.pth',
+        'print_config.py nowhere',
+        'plot_curves.py nowhere',
+    ],
+)
+def test_a_wrong_path_is_reported_without_importing_torch(command):
+    name, *arguments = command.split()
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; sys.argv = sys.argv[1:];"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    result = run(sys.executable, '-c', code, ROOT / 'tools' / name, *arguments)
+    assert result.returncode == 1
+    assert result.stderr == f'{name}: error: nowhere does not exist\n'
+
+
+def test_the_nearest_file_is_suggested(tmp_path):
+    (tmp_path / 'invpt_vitl_nyud.py').touch()
+    with pytest.raises(FileNotFoundError, match=r'Did you mean .*/invpt_vitl_nyud\.py\?'):
+        command_line.input_file(str(tmp_path / 'invpt_vitl_nuyd.py'))
+    with pytest.raises(IsADirectoryError, match='is a folder'):
+        command_line.input_file(str(tmp_path))
+
+
+def test_the_choices_of_outputs_are_those_of_the_model():
+    assert command_line.OUTPUTS == OUTPUTS == tuple(EVALUATED)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='mixed precision is refused without a GPU')
@@ -227,12 +265,14 @@ def test_work_dir_priority(tmp_path, trained):
 
 def test_auto_scale_lr_and_no_validate(tmp_path, trained, monkeypatch):
     seen = {}
-    module = main_of('train').__globals__
-    monkeypatch.setitem(module, 'train', lambda cfg, **kwargs: seen.update(cfg=cfg, **kwargs))
-    arguments = [str(trained[0]), '--auto-scale-lr', '--no-validate', '--resume', 'a.pth']
-    module['main']([*arguments, '--local-rank', '0'])
+    monkeypatch.setattr(
+        'mtl3d.apis.train.train', lambda cfg, **kwargs: seen.update(cfg=cfg, **kwargs)
+    )
+    config, checkpoint = map(str, trained)
+    arguments = [config, '--auto-scale-lr', '--no-validate', '--resume', checkpoint]
+    main_of('train')([*arguments, '--local-rank', '0'])
     assert seen['cfg'].auto_scale_lr == dict(enable=True, base_batch_size=6)
-    assert seen['validate'] is False and seen['resume'] == 'a.pth'
+    assert seen['validate'] is False and seen['resume'] == trained[1]
 
 
 def test_a_worker_s_error_is_reduced_to_its_last_line():

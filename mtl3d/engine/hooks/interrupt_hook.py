@@ -17,8 +17,8 @@ class InterruptHook(Hook):
 
     Python raises it wherever the program happens to be: in the middle of a checkpoint, or inside
     one of MMEngine's bare ``except`` clauses, which swallow it. The second Ctrl-C is raised at
-    once. The handler is put back after training; :func:`mtl3d.apis.train` does so after an error,
-    too.
+    once. The handler is put back after training; :func:`mtl3d.apis.train.train` does so after an
+    error, too.
     """
 
     priority = 'LOWEST'
