@@ -17,17 +17,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Fit the constants on the training split and score them on the test split."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
-    parser.add_argument('--out', type=Path, metavar='JSON', help='write the results to this file')
+    parser.add_argument(
+        '--out',
+        type=command_line.output_file,
+        metavar='JSON',
+        help='write the results to this file',
+    )
     command_line.add_common_arguments(parser)
     args = parser.parse_args(argv)
     cfg = load_config(args.config, args.cfg_options)
     check_data_roots(cfg, ['train_dataloader', 'test_dataloader'])
 
     from mmengine.registry import init_default_scope
-    from rich import print as rich_print
 
     from mtl3d.evaluation.constant_predictor import score_constants
-    from mtl3d.evaluation.report import collect_rows, results_dict, results_table
+    from mtl3d.evaluation.report import collect_rows, draw_table, results_dict
     from mtl3d.registry import DATASETS, EVALUATOR
 
     init_default_scope('mtl3d')
@@ -38,9 +42,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     evaluator = EVALUATOR.build(cfg.test_evaluator)
     evaluator.dataset_meta = test.metainfo
     rows = collect_rows(evaluator.metrics, score_constants(train, test, evaluator))
-    rich_print(results_table(rows, title='Best constant prediction'))
+    print(draw_table(rows, title='Best constant prediction'))
     if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(results_dict(rows), indent=2) + '\n')
 
 

@@ -11,12 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import rich
-
 from mtl3d.apis.command_line import add_common_arguments, output_file, run_tool
 from mtl3d.apis.configuration import load_config
 from mtl3d.apis.evaluate_predictions import evaluate_predictions
-from mtl3d.evaluation.report import results_dict, results_table
+from mtl3d.evaluation.report import draw_table, results_dict
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     cfg = load_config(args.config, args.cfg_options)
     rows = evaluate_predictions(cfg, args.folder, bootstrap=args.bootstrap)
-    rich.print(results_table(rows, title=str(args.folder)))
+    print(draw_table(rows, title=str(args.folder)))
     if args.out:
         report = dict(**results_dict(rows), predictions=str(args.folder), config=cfg.pretty_text)
         args.out.write_text(json.dumps(report, indent=2) + '\n')

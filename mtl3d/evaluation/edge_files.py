@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import loadmat, whosmat
 
-from mtl3d.structures.label_spec import IGNORE_INDEX
+from mtl3d.evaluation.functional.segmentation import IGNORE_INDEX
 
 #: Endings of files that hold a label: label maps of PASCAL-Context, pictures, arrays.
 LABEL_SUFFIXES = ('.mat', '.png', '.npy')

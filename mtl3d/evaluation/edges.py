@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ def evaluate_folder(
         raise ValueError(f'dataset must be one of {tuple(edges.BENCHMARKS)}, got {dataset!r}')
     if workers < 1:
         raise ValueError(f'workers must be at least 1, got {workers}')
-    max_dist = edges.default_max_dist(dataset, protocol) if max_dist is None else max_dist
+    if replicates < 0:
+        raise ValueError(f'a number of replicates cannot be negative, got {replicates}')
+    max_dist = edges.choose_max_dist(max_dist, dataset=dataset, protocol=protocol)
     ground_truth = ground_truth or edges.BENCHMARKS[dataset].ground_truth
     predictions = edge_files.list_predictions(pred_dir)
     labels = edge_files.list_labels(gt_dir)
@@ -155,15 +158,8 @@ def evaluate_folder(
         )
 
     thresholds = edges.PROTOCOLS[protocol].thresholds
-
-    def summarize(stats: NDArray) -> dict[str, float]:
-        totals = stats.sum(axis=0)
-        return edges.summarize_totals(
-            totals[:-1], totals[-1], thresholds=thresholds, interpolate=interpolate
-        )
-
-    table = np.stack(list(scored.values()))
-    stats = np.concatenate([table, edges.best_threshold_counts(table)[:, None]], axis=1)
+    summarize = partial(edges.summarize_statistics, thresholds=thresholds, interpolate=interpolate)
+    stats = edges.image_statistics(np.stack(list(scored.values())))
     return EdgeScores(
         scores=summarize(stats),
         intervals=bootstrap(stats, summarize, num_replicates=replicates) if replicates else {},
@@ -247,7 +243,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     try:
         if args.json:
-            Path(args.json).parent.mkdir(parents=True, exist_ok=True)
+            _check_output(Path(args.json))
         result = evaluate_folder(
             args.pred_dir,
             args.gt_dir,
@@ -278,6 +274,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     console.print(describe(result), soft_wrap=True)
     console.print(scores_table(result))
     return 0
+
+
+def _check_output(path: Path) -> None:
+    """Find a place where nothing can be written before the work whose result goes there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OSError(f'cannot write {path}')
 
 
 if __name__ == '__main__':

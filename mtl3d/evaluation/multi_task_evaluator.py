@@ -55,6 +55,20 @@ class MultiTaskEvaluator(Evaluator):
         return results
 
 
+def result_names(metrics: Sequence[BaseMetric | MultiTaskDelta]) -> set[str] | None:
+    """List the keys that an evaluation can have, before there is one.
+
+    Args:
+        metrics: The evaluator's metrics.
+
+    Returns:
+        ``<prefix>/<metric>`` keys, or None where a metric does not say what it computes.
+    """
+    if not all(getattr(metric, 'units', None) for metric in metrics):
+        return None
+    return {f'{metric.prefix}/{name}' for metric in metrics for name in metric.units}
+
+
 def metric_configs(evaluator: Mapping[str, Any] | Sequence[Any]) -> list[Any]:
     """List the metrics of an evaluator's config, in any of the forms that MMEngine accepts.
 

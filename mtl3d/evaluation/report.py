@@ -6,22 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
+from rich.console import Console
 from rich.table import Table
 
 from mtl3d.evaluation.metrics.base import PerImageMetric
 from mtl3d.evaluation.metrics.multi_task_delta import MultiTaskDelta
 
-#: Metrics in percent; the unit of the others is in :data:`UNITS` or they have none.
-PERCENT = frozenset(
-    {
-        'mIoU', 'pixel_accuracy', 'mean_accuracy', 'maxF', 'odsF', 'oisF', 'AP', 'odsP', 'odsR',
-        'delta1', 'delta2', 'delta3', 'within_11.25', 'within_22.5', 'within_30', 'delta_m',
-    }
-)  # fmt: skip
-UNITS = {
-    'depth': {'rmse': 'm', 'rmse_image': 'm', 'mae': 'm', 'sq_rel': 'm'},
-    'normals': {'mean': 'deg', 'median': 'deg', 'rmse': 'deg'},
-}
+#: Wide enough for every column, whatever terminal the table is printed on.
+TABLE_WIDTH = 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +30,7 @@ class Row:
         field: Which predictions were scored.
         num_images: Images scored; None for numbers computed from others.
         interval: (low, high) of the 95 % confidence interval, or None.
+        settings: What else the value depends on, in words.
     """
 
     key: str
@@ -49,6 +42,7 @@ class Row:
     field: str = ''
     num_images: int | None = None
     interval: tuple[float, float] | None = None
+    settings: str = ''
 
 
 def collect_rows(
@@ -67,12 +61,16 @@ def collect_rows(
         One row per number, in the order of the metrics; numbers that no metric explains come last.
     """
     rows: list[Row] = []
+    units: dict[str, str] = {}
     seen: set[str] = set()
     first: dict[tuple[str, str, str], float] = {}
     for metric in metrics:
-        if not isinstance(metric, PerImageMetric | MultiTaskDelta) or metric.summary is None:
+        if not isinstance(metric, PerImageMetric | MultiTaskDelta):
             continue
+        units.update({f'{metric.prefix}/{name}': unit for name, unit in metric.units.items()})
         summary = metric.summary
+        if summary is None:
+            continue
         for name, value in summary.values.items():
             key = f'{metric.prefix}/{name}'
             seen.add(key)
@@ -86,17 +84,18 @@ def collect_rows(
                     task=summary.task,
                     metric=name,
                     value=value,
-                    unit=unit_of(summary.task, name),
+                    unit=units.get(key, ''),
                     protocol=summary.protocol,
                     field=summary.field,
                     num_images=summary.num_images,
                     interval=summary.intervals.get(name),
+                    settings=summary.settings,
                 )
             )
     for key, value in results.items():
         if key not in seen:
             task, _, name = key.rpartition('/')
-            rows.append(Row(key, task, name, float(value), unit_of(task, name)))
+            rows.append(Row(key, task, name, float(value), units.get(key, '')))
     return rows
 
 
@@ -104,22 +103,18 @@ def _same(first: float, second: float) -> bool:
     return first == second or (math.isnan(first) and math.isnan(second))
 
 
-def unit_of(task: str, metric: str) -> str:
-    """Tell the unit of a metric: ``%``, ``m``, ``deg``, or nothing for ratios and logarithms."""
-    return '%' if metric in PERCENT else UNITS.get(task, {}).get(metric, '')
-
-
-def results_table(rows: Sequence[Row], *, title: str = 'Evaluation') -> Table:
-    """Lay the rows out as a table for the terminal.
+def draw_table(rows: Sequence[Row], *, title: str = 'Evaluation') -> str:
+    """Draw the rows as a table of plain text, of the same width everywhere.
 
     Args:
         rows: From :func:`collect_rows`.
         title: The table's title.
 
     Returns:
-        A table to print with ``rich``.
+        Lines of at most :data:`TABLE_WIDTH` characters.
     """
-    table = Table(title=title)
+    settings = dict.fromkeys(f'{row.task}: {row.settings}' for row in rows if row.settings)
+    table = Table(title=title, caption='\n'.join(settings) or None, caption_justify='left')
     for column in ('task', 'metric', 'protocol', 'predictions'):
         table.add_column(column)
     with_intervals = any(row.interval for row in rows)
@@ -138,7 +133,10 @@ def results_table(rows: Sequence[Row], *, title: str = 'Evaluation') -> Table:
         images = '' if row.num_images is None else str(row.num_images)
         table.add_row(*cells, row.unit, images)
         previous = group
-    return table
+    console = Console(width=TABLE_WIDTH, no_color=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip('\n')
 
 
 def results_dict(rows: Sequence[Row]) -> dict[str, Any]:

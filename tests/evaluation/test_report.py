@@ -1,7 +1,6 @@
 """The one table of all results and its JSON form."""
 
 import dataclasses
-import io
 import json
 import math
 from pathlib import Path
@@ -9,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.structures import PixelData
-from rich.console import Console
 
 from mtl3d.evaluation import (
     MultiTaskEvaluator,
     collect_rows,
+    draw_table,
     metric_variants,
     results_dict,
-    results_table,
 )
 from mtl3d.evaluation.metrics import MultiTaskDelta
+from mtl3d.evaluation.report import TABLE_WIDTH, Row
 from mtl3d.structures import MultiTaskDataSample
 
 
@@ -55,12 +54,32 @@ def test_rows_tell_all_there_is_to_know(rows: list) -> None:
 
 
 def test_table_prints_every_row(rows: list) -> None:
-    console = Console(width=140, record=True, file=io.StringIO())
-    console.print(results_table(rows))
-    text = console.export_text()
+    lines = draw_table(rows).splitlines()
     for row in rows:
-        assert row.metric in text and f'{row.value:.4f}' in text
-    assert '95 % interval' in text and 'clean' in text
+        number = f'{row.value:.4f}'
+        if row.interval:
+            number = f'{row.interval[0]:.4f} .. {row.interval[1]:.4f}'
+        assert any(row.metric in line and number in line for line in lines)
+    assert '95 % interval' in lines[2]
+
+
+def test_widest_row_takes_one_line_and_settings_stand_below() -> None:
+    row = Row(
+        key='human_parts.regularizer/pixel_accuracy',
+        task='human_parts',
+        metric='pixel_accuracy',
+        value=-1234.5678,
+        unit='deg',
+        protocol='published',
+        field='pred_regularizer',
+        num_images=5105,
+        interval=(-1234.5678, -1234.5678),
+        settings='max_dist 0.011, matcher seism',
+    )
+    lines = draw_table([row, row]).splitlines()
+    assert len({len(line) for line in lines[1:7]}) == 1 and len(lines) == 8
+    assert max(map(len, lines)) <= TABLE_WIDTH
+    assert lines[-1].strip() == 'human_parts: max_dist 0.011, matcher seism'
 
 
 def test_json_serves_as_single_task_numbers(rows: list, tmp_path: Path) -> None:

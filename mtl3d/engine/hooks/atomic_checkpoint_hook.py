@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill at any moment."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mtl3d.engine.atomic_backend import UNFINISHED, AtomicBackend
+from mtl3d.evaluation.multi_task_evaluator import result_names
 from mtl3d.registry import HOOKS
 from mtl3d.utils.modules import unwrapped
 
@@ -56,8 +58,16 @@ class AtomicCheckpointHook(CheckpointHook):
         )
 
     def before_train(self, runner: Runner) -> None:
-        """Find the folder, and clear away what a killed run left unfinished in it."""
+        """Find the folder, and clear away what a killed run left unfinished in it.
+
+        Raises:
+            KeyError: No metric will have the name in ``save_best``.
+        """
         super().before_train(runner)
+        if runner.val_loop is not None:
+            names = result_names(runner.val_loop.evaluator.metrics)
+            if names is not None:
+                self._check_save_best(names)
         self.file_backend = _PatientBackend()
         if is_main_process():
             for leftover in Path(self.out_dir).glob(f'*{UNFINISHED}'):
@@ -70,12 +80,15 @@ class AtomicCheckpointHook(CheckpointHook):
             KeyError: No metric has the name in ``save_best``; the message names those there are.
         """
         metrics = metrics or {}
-        for name in self.key_indicators if self.save_best else ():
-            if name != 'auto' and name not in metrics:
-                raise KeyError(
-                    f"save_best='{name}' is not among the metrics: {', '.join(sorted(metrics))}"
-                )
+        self._check_save_best(metrics)
         super().after_val_epoch(runner, metrics)
+
+    def _check_save_best(self, names: Collection[str]) -> None:
+        for name in self.key_indicators if self.save_best else ():
+            if name != 'auto' and name not in names:
+                raise KeyError(
+                    f"save_best='{name}' is not among the metrics: {', '.join(sorted(names))}"
+                )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
         super()._save_best_checkpoint(runner, metrics)

@@ -6,13 +6,9 @@ from mmengine.dist import master_only
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from rich.console import Console
 
-from mtl3d.evaluation.report import collect_rows, results_table
+from mtl3d.evaluation.report import collect_rows, draw_table
 from mtl3d.registry import HOOKS
-
-#: Wide enough for every column, whatever terminal the run was started from.
-TABLE_WIDTH = 120
 
 
 @HOOKS.register_module()
@@ -23,23 +19,16 @@ class ResultsTableHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the table of a validation."""
         title = f'Validation after {runner.iter} iterations'
-        runner.logger.info('\n' + draw_table(runner.val_loop.evaluator, metrics or {}, title))
+        _log_table(runner, runner.val_loop.evaluator, metrics or {}, title)
 
     @master_only
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the table of a test."""
-        runner.logger.info('\n' + draw_table(runner.test_loop.evaluator, metrics or {}, 'Test'))
+        _log_table(runner, runner.test_loop.evaluator, metrics or {}, 'Test')
 
 
-def draw_table(evaluator: Evaluator, metrics: Mapping[str, float], title: str) -> str:
-    """Draw the results of an evaluation as plain text.
-
-    Args:
-        evaluator: The evaluator, after it has evaluated.
-        metrics: Its results.
-        title: The table's title.
-    """
-    console = Console(width=TABLE_WIDTH, no_color=True, force_terminal=False)
-    with console.capture() as capture:
-        console.print(results_table(collect_rows(evaluator.metrics, metrics), title=title))
-    return capture.get().rstrip('\n')
+def _log_table(
+    runner: Runner, evaluator: Evaluator, metrics: Mapping[str, float], title: str
+) -> None:
+    rows = collect_rows(evaluator.metrics, metrics)
+    runner.logger.info('\n' + draw_table(rows, title=title))

@@ -17,9 +17,9 @@ import numpy as np
 IGNORE_INDEX = 255
 
 #: Thresholds of the pooled F-measure.
-POOLED_THRESHOLDS = np.arange(1, 20) * 0.05
+POOLED_THRESHOLDS = np.arange(1, 20) / 20
 #: Thresholds of the image-wise measures.
-IMAGE_THRESHOLDS = 0.2 + np.arange(15) * 0.05
+IMAGE_THRESHOLDS = np.arange(4, 19) / 20
 
 _SECTIONS = np.cumsum([19, 19, 1, 15, 15, 15])
 

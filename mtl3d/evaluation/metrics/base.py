@@ -26,6 +26,7 @@ class MetricSummary:
         task: The task's key.
         field: Which predictions were scored.
         protocol: By which convention.
+        settings: What else the values depend on, in words; empty where there is nothing.
         num_images: Images that have both a label and a prediction.
         values: Metric -> value.
         intervals: Metric -> (low, high), a 95 % confidence interval over images; empty unless
@@ -38,6 +39,7 @@ class MetricSummary:
     num_images: int
     values: dict[str, float]
     intervals: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    settings: str = ''
 
 
 class PerImageMetric(BaseMetric):
@@ -50,7 +52,7 @@ class PerImageMetric(BaseMetric):
     any batch size and any order of the images.
 
     A subclass sets ``default_prefix`` to its task's key and implements :meth:`image_statistics`
-    and :meth:`summarize`.
+    and :meth:`summarize`. It should also name its metrics in :attr:`units`.
 
     Args:
         field: Which predictions to score: ``pred``, ``pred_regularizer`` or ``pred_average``.
@@ -73,6 +75,8 @@ class PerImageMetric(BaseMetric):
 
     #: The protocols that a subclass knows, the default first.
     protocols: ClassVar[tuple[str, ...]] = ('published', 'survey', 'clean')
+    #: Each metric's unit: ``%``, ``m``, ``deg``, or nothing for plain ratios and logarithms.
+    units: ClassVar[Mapping[str, str]] = {}
     #: Whether :meth:`summarize` depends on the sum over images only.
     additive: ClassVar[bool] = True
 
@@ -103,6 +107,11 @@ class PerImageMetric(BaseMetric):
         """The task's key in the samples."""
         assert self.default_prefix is not None
         return self.default_prefix
+
+    @property
+    def settings(self) -> str:
+        """What else than the protocol the values depend on, in words for the table."""
+        return ''
 
     @abstractmethod
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
@@ -200,7 +209,7 @@ class PerImageMetric(BaseMetric):
                 stats, self.summarize, num_replicates=self.bootstrap, additive=self.additive
             )
         self.summary = MetricSummary(
-            self.task, self.field, self.protocol, len(scored), values, intervals
+            self.task, self.field, self.protocol, len(scored), values, intervals, self.settings
         )
         return values
 

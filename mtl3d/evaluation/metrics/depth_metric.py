@@ -18,6 +18,11 @@ class DepthMetric(PerImageMetric):
     """
 
     default_prefix = 'depth'
+    units = {
+        **dict.fromkeys(('rmse', 'rmse_image', 'mae', 'sq_rel'), 'm'),
+        **dict.fromkeys(('abs_rel', 'log_rmse'), ''),
+        **dict.fromkeys(('delta1', 'delta2', 'delta3'), '%'),
+    }
 
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
         """Sum the errors: ``(11,)``; see :class:`PerImageMetric`."""

@@ -1,6 +1,5 @@
 """odsF, oisF and AP of boundaries."""
 
-import dataclasses
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -70,6 +69,7 @@ class EdgeMetric(PerImageMetric):
     """
 
     default_prefix = 'edge'
+    units = {**dict.fromkeys(('odsF', 'oisF', 'AP', 'odsP', 'odsR'), '%'), 'odsT': ''}
     protocols = tuple(edges.PROTOCOLS)
 
     def __init__(
@@ -102,10 +102,6 @@ class EdgeMetric(PerImageMetric):
         if dataset is not None and dataset not in edges.BENCHMARKS:
             raise ValueError(f"dataset='{dataset}': {nearest(dataset, edges.BENCHMARKS)}")
         benchmark = edges.BENCHMARKS.get(dataset) if dataset else None
-        if max_dist is None:
-            max_dist = edges.default_max_dist(dataset, protocol)
-        if not 0 < max_dist < 1:
-            raise ValueError(f'max_dist={max_dist}: must lie in (0, 1)')
         if matcher not in edges.MATCHERS:
             raise ValueError(f"matcher='{matcher}': {nearest(matcher, edges.MATCHERS)}")
         if workers < 0:
@@ -119,7 +115,7 @@ class EdgeMetric(PerImageMetric):
         if thresholds is not None:
             thresholds = tuple(edges.check_thresholds(thresholds).tolist())
         self.thresholds = thresholds or edges.PROTOCOLS[protocol].thresholds
-        self.max_dist = max_dist
+        self.max_dist = edges.choose_max_dist(max_dist, dataset=dataset, protocol=protocol)
         self.matcher = matcher
         self.seed = seed
         self.workers = workers
@@ -132,6 +128,13 @@ class EdgeMetric(PerImageMetric):
         self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[Future] = deque()
 
+    @property
+    def settings(self) -> str:
+        """The choices that a reader must know to compare the scores."""
+        return (
+            f'max_dist {self.max_dist:g}, ground truth {self.ground_truth}, matcher {self.matcher}'
+        )
+
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray, *, seed: int = 0) -> np.ndarray:
         """Count the matches of one image.
 
@@ -141,9 +144,8 @@ class EdgeMetric(PerImageMetric):
             seed: Of the image's random graphs.
 
         Returns:
-            ``(T + 1, 4)`` int64: the counts of each threshold, see
-            :func:`mtl3d.evaluation.functional.edges.evaluate_image`, and those of the image's own
-            best threshold, on which oisF depends. All scores depend on sums over images only.
+            ``(T + 1, 4)`` int64, see
+            :func:`mtl3d.evaluation.functional.edges.image_statistics`.
         """
         counts = edges.evaluate_image(
             pred[0],
@@ -155,13 +157,12 @@ class EdgeMetric(PerImageMetric):
             thresholds=self.thresholds,
             quantize=self.quantize,
         )
-        return np.concatenate([counts, edges.best_threshold_counts(counts[None])])
+        return edges.image_statistics(counts)
 
     def summarize(self, stats: np.ndarray) -> dict[str, float]:
         """Compute the scores from counts; see :meth:`image_statistics`."""
-        totals = stats.sum(axis=0)
-        scores = edges.summarize_totals(
-            totals[:-1], totals[-1], thresholds=self.thresholds, interpolate=self.interpolate
+        scores = edges.summarize_statistics(
+            stats, thresholds=self.thresholds, interpolate=self.interpolate
         )
         return {name: v if name == 'odsT' else 100 * v for name, v in scores.items()}
 
@@ -260,8 +261,4 @@ class EdgeMetric(PerImageMetric):
                     f'edge: {len(missing)} of the {len(self.image_ids)} images of image_list were '
                     f"not evaluated, for example '{missing[0]}'"
                 )
-        values = super().compute_metrics(results)
-        if self.summary is not None:
-            detail = f'{self.protocol} (max_dist {self.max_dist}, matcher {self.matcher})'
-            self.summary = dataclasses.replace(self.summary, protocol=detail)
-        return values
+        return super().compute_metrics(results)

@@ -14,35 +14,12 @@ class HumanPartsMetric(SemSegMetric):
     whose label shows no part at all, so that parts hallucinated on them cost nothing; ``clean``
     scores every labelled image.
 
-    Args:
-        num_classes: Number of parts with background.
-        field: See :class:`PerImageMetric`.
-        protocol: ``published``, ``survey`` (the same) or ``clean``.
-        bootstrap: See :class:`PerImageMetric`.
-        collect_device: See :class:`PerImageMetric`.
-        prefix: See :class:`PerImageMetric`.
+    The arguments are those of :class:`SemSegMetric`, with 7 classes by default: six parts and the
+    background.
     """
 
     default_prefix = 'human_parts'
-
-    def __init__(
-        self,
-        *,
-        num_classes: int = 7,
-        field: str = 'pred',
-        protocol: str = 'published',
-        bootstrap: int = 0,
-        collect_device: str = 'cpu',
-        prefix: str | None = None,
-    ) -> None:
-        super().__init__(
-            num_classes=num_classes,
-            field=field,
-            protocol=protocol,
-            bootstrap=bootstrap,
-            collect_device=collect_device,
-            prefix=prefix,
-        )
+    num_classes = 7
 
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
         """Count pixels per part: ``(3, num_classes)``; see :class:`PerImageMetric`."""

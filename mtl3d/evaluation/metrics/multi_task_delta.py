@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class MultiTaskDelta:
     Raises:
         ValueError: A preset, a task or a task's headline is unknown, or a number is not given.
     """
+
+    units: ClassVar[Mapping[str, str]] = {'delta_m': '%'}
 
     def __init__(
         self,

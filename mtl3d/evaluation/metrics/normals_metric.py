@@ -18,6 +18,10 @@ class NormalsMetric(PerImageMetric):
     """
 
     default_prefix = 'normals'
+    units = {
+        **dict.fromkeys(('mean', 'median', 'rmse'), 'deg'),
+        **dict.fromkeys(('within_11.25', 'within_22.5', 'within_30'), '%'),
+    }
 
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
         """Reduce the angles; see :class:`PerImageMetric`."""

@@ -18,6 +18,7 @@ class SaliencyMetric(PerImageMetric):
     """
 
     default_prefix = 'saliency'
+    units = dict.fromkeys(('maxF', 'mIoU'), '%')
 
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
         """Count per threshold: ``(85,)``; see :class:`PerImageMetric`."""

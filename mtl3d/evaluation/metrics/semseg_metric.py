@@ -16,7 +16,7 @@ class SemSegMetric(PerImageMetric):
     (``published`` counts absent classes as 0, ``clean`` leaves them out).
 
     Args:
-        num_classes: Number of classes.
+        num_classes: Number of classes; those of NYUDv2 by default.
         field: See :class:`PerImageMetric`.
         protocol: ``published``, ``survey`` (the same) or ``clean``.
         bootstrap: See :class:`PerImageMetric`.
@@ -25,11 +25,13 @@ class SemSegMetric(PerImageMetric):
     """
 
     default_prefix = 'semseg'
+    units = dict.fromkeys(('mIoU', 'pixel_accuracy', 'mean_accuracy'), '%')
+    num_classes = 40
 
     def __init__(
         self,
         *,
-        num_classes: int = 40,
+        num_classes: int | None = None,
         field: str = 'pred',
         protocol: str = 'published',
         bootstrap: int = 0,
@@ -43,7 +45,8 @@ class SemSegMetric(PerImageMetric):
             collect_device=collect_device,
             prefix=prefix,
         )
-        self.num_classes = num_classes
+        if num_classes is not None:
+            self.num_classes = num_classes
 
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray) -> np.ndarray:
         """Count pixels per class: ``(3, num_classes)``; see :class:`PerImageMetric`."""

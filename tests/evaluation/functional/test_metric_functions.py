@@ -273,6 +273,12 @@ def test_image_wise_thresholds_are_strict_on_eight_bits() -> None:
     )
 
 
+@pytest.mark.parametrize('grey', [51, 102, 153, 204])  # exactly 0.2, 0.4, 0.6 and 0.8
+def test_pooled_thresholds_include_their_limit(grey: int) -> None:
+    stats = saliency.image_statistics(np.array([grey], np.uint8), np.ones(1), protocol='clean')
+    assert stats[:19].sum() == round(grey / 255 * 20)
+
+
 def test_delta_m_signs_and_percent() -> None:
     multi = {'edge/odsF': 80.8, 'depth/rmse': 0.45, 'extra/x': 1.0}
     single = {'edge/odsF': 80.0, 'depth/rmse': 0.5}

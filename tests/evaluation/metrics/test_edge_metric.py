@@ -62,8 +62,10 @@ def test_scores_are_those_of_the_functions_in_percent(dataset, kind, max_dist):
     results, summary = evaluate([samples], dataset=dataset)
     assert results == expected_scores(samples, kind, max_dist=max_dist)
     assert 1 < results['edge/odsF'] <= 100
+    assert set(results) == {f'edge/{name}' for name in EdgeMetric.units}
     assert summary.num_images == 3
-    assert summary.protocol == f'seism (max_dist {max_dist}, matcher seism)'
+    assert summary.protocol == 'seism'
+    assert summary.settings == f'max_dist {max_dist}, ground truth {kind}, matcher seism'
 
 
 def test_arguments_reach_the_functions():
@@ -152,7 +154,7 @@ def test_pascal_ground_truth_comes_from_the_label_map(tmp_path, monkeypatch):
     gt = edges.ground_truth(label_map, 'label_map')
     counts = edges.evaluate_image(prob, gt, max_dist=0.0075, seed=edges.image_seed('image_0'))
     assert results['edge/odsF'] == 100 * edges.summarize(counts[None])['odsF']
-    assert '0.0075' in summary.protocol
+    assert 'max_dist 0.0075, ground truth label_map' in summary.settings
     sample.set_metainfo(dict(img_path='elsewhere/JPEGImages/image_0.jpg'))
     other, _ = evaluate([[sample]], dataset='pascal_context', label_map_dir=str(folder))
     assert other == results
@@ -220,7 +222,7 @@ def test_bad_predictions_are_named(workers):
         (dict(dataset='nyu'), 'nyud'),
         (dict(dataset='nyud', protocol='seisms'), 'seism'),
         (dict(dataset='nyud', matcher='maximum'), 'max'),
-        (dict(dataset='nyud', max_dist=11), 'max_dist=11'),
+        (dict(dataset='nyud', max_dist=11), r'max_dist must lie in \(0, 1\), got 11'),
         (dict(dataset='nyud', workers=-1), 'workers=-1'),
         (dict(dataset='nyud', thresholds=[0.5, 0.5]), 'thresholds must increase'),
         (dict(dataset='nyud', ground_truth='line'), 'lines'),

@@ -18,6 +18,7 @@ from mtl3d.evaluation.metrics import (
     SaliencyMetric,
     SemSegMetric,
 )
+from mtl3d.evaluation.multi_task_evaluator import result_names
 from mtl3d.registry import METRICS
 from mtl3d.structures import MultiTaskDataSample
 
@@ -195,6 +196,19 @@ def test_sample_without_id_is_refused() -> None:
 def test_bad_settings_are_named(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DepthMetric(**options)
+
+
+def test_every_number_has_a_declared_unit() -> None:
+    evaluator = MultiTaskEvaluator(metrics=[cls() for cls in METRIC_CLASSES])
+    evaluator.process(_samples(1))
+    assert set(evaluator.evaluate(1)) == result_names(evaluator.metrics)
+
+
+def test_names_are_not_guessed_where_a_metric_does_not_tell_them() -> None:
+    class SilentMetric(DepthMetric):
+        units = {}
+
+    assert result_names([DepthMetric(), SilentMetric()]) is None
 
 
 @pytest.mark.parametrize('cls', METRIC_CLASSES)

@@ -187,20 +187,22 @@ def ground_truth(label: NDArray, kind: str) -> NDArray[np.bool_]:
     return thin(partition_to_boundary(label, relabel=kind == 'label_map'))
 
 
-def default_max_dist(dataset: str | None, protocol: str) -> float:
-    """Look up the allowed distance: the protocol's own, or else the data set's.
+def choose_max_dist(max_dist: float | None, *, dataset: str | None, protocol: str) -> float:
+    """Choose the allowed distance: the given one, else the protocol's own, else the data set's.
 
     Raises:
-        ValueError: If the protocol is unknown, or leaves it to a data set that is not known.
+        ValueError: If the protocol is unknown, none of them tells, or it lies outside (0, 1).
     """
-    own = get_protocol(protocol).max_dist
-    if own is not None:
-        return own
-    if dataset not in BENCHMARKS:
-        raise ValueError(
-            f'max_dist: give it, or one of the data sets {tuple(BENCHMARKS)}; got {dataset!r}'
-        )
-    return BENCHMARKS[dataset].max_dist
+    chosen = get_protocol(protocol).max_dist if max_dist is None else max_dist
+    if chosen is None:
+        if dataset not in BENCHMARKS:
+            raise ValueError(
+                f'max_dist: give it, or one of the data sets {tuple(BENCHMARKS)}; got {dataset!r}'
+            )
+        chosen = BENCHMARKS[dataset].max_dist
+    if not 0 < chosen < 1:
+        raise ValueError(f'max_dist must lie in (0, 1), got {chosen}')
+    return chosen
 
 
 def image_seed(img_id: str, seed: int = 0) -> int:
@@ -310,49 +312,47 @@ def summarize(
     if array.min() < 0:
         raise ValueError(f'counts must not be negative, got {array.min()}')
     array = array.astype(np.int64)
-    return summarize_totals(
-        array.sum(axis=0),
-        best_threshold_counts(array).sum(axis=0),
-        thresholds=thresholds,
-        interpolate=interpolate,
+    return summarize_statistics(
+        image_statistics(array), thresholds=thresholds, interpolate=interpolate
     )
 
 
-def best_threshold_counts(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose each image's counts at its own best threshold.
+def image_statistics(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Append each image's counts at its own best threshold, on which oisF depends.
+
+    All scores depend on the sums of these statistics over the images only.
 
     Args:
-        counts: ``(N, T, 4)``.
+        counts: ``(..., T, 4)`` from :func:`evaluate_image`.
 
     Returns:
-        ``(N, 4)``, the summands of oisF.
+        ``(..., T + 1, 4)``.
     """
     recall = _ratio(counts[..., 0], counts[..., 1], empty=1.0)
     precision = _ratio(counts[..., 2], counts[..., 3], empty=1.0)
     # No ground truth: recall 1, precision 0. Else no prediction: recall 0, precision 1.
     precision[counts[..., 1] == 0] = 0
-    best = np.round(_f_measure(precision, recall), 6).argmax(axis=1)
-    return counts[np.arange(len(counts)), best]
+    best = np.round(_f_measure(precision, recall), 6).argmax(axis=-1)[..., None, None]
+    return np.concatenate([counts, np.take_along_axis(counts, best, axis=-2)], axis=-2)
 
 
-def summarize_totals(
-    totals: NDArray[np.int64],
-    best_totals: NDArray[np.int64],
+def summarize_statistics(
+    stats: NDArray,
     *,
     thresholds: Sequence[float] | None = None,
     interpolate: bool = False,
 ) -> dict[str, float]:
-    """Compute the scores from sums over the images, see :func:`summarize`.
+    """Compute the scores of a set of images from their statistics, see :func:`summarize`.
 
     Args:
-        totals: ``(T, 4)`` counts added over the images.
-        best_totals: ``(4,)`` sum of :func:`best_threshold_counts` over the images.
+        stats: ``(N, T + 1, 4)``, from :func:`image_statistics`; a bootstrap weights them.
         thresholds: The T thresholds, see :func:`summarize`.
         interpolate: Search odsF also between neighbouring thresholds.
     """
-    limits = _thresholds_of(len(totals), thresholds)
-    precision, recall = _data_set_precision_recall(totals)
-    best_precision, best_recall = _data_set_precision_recall(best_totals[None])
+    totals = stats.sum(axis=0)
+    precision, recall = _data_set_precision_recall(totals[:-1])
+    best_precision, best_recall = _data_set_precision_recall(totals[-1:])
+    limits = _thresholds_of(len(precision), thresholds)
     average_precision = _average_precision(precision, recall)
     if interpolate:
         precision, recall, limits = (
