@@ -1,10 +1,7 @@
 """How fast a config's training pipeline delivers images: loading, augmentation, packing."""
 
 import argparse
-import json
-import platform
 import time
-from datetime import date
 from pathlib import Path
 
 from mmengine.registry import init_default_scope
@@ -12,6 +9,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 
 from mtl3d.apis.configuration import check_data_roots, load_config, prepare
+from tools.benchmarks._report import machine, write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +38,4 @@ def run(args: argparse.Namespace) -> None:
         rows.append(dict(workers=workers, images_per_second=rate))
         Console().print(f'{workers} workers: {rate:.1f} images/s')
     if args.json:
-        report = dict(
-            date=date.today().isoformat(),
-            machine=platform.machine(),
-            config=args.config,
-            rows=rows,
-        )
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n')
+        write_json(args.json, dict(**machine(), config=args.config, rows=rows))

@@ -1,12 +1,8 @@
 """Parameters, floating-point operations and seconds per image of several configs."""
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mtl3d.apis.configuration import load_config
 from mtl3d.registry import MODELS
 from mtl3d.utils.weights import without_pretrained
+from tools.benchmarks._report import machine, write_json
 
 #: One config of each method.
 DEFAULT = [
@@ -74,19 +71,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for line in cells:
         table.add_row(*line)
     Console(width=120).print(table)
-    on_gpu = torch.cuda.is_available()
     report = dict(
-        date=date.today().isoformat(),
-        device=torch.cuda.get_device_name() if on_gpu else platform.machine(),
-        cores=os.cpu_count(),
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
+        **machine(),
         batch_size=args.batch_size,
         repeats=args.repeats,
         models=rows,
     )
     if args.json:
-        args.json.write_text(json.dumps(report, indent=1) + '\n')
+        write_json(args.json, report)
     if args.markdown:
         lines = [header, ['---'] + ['---:'] * (len(header) - 1), *cells]
         args.markdown.write_text(''.join(f'| {" | ".join(line)} |\n' for line in lines))

@@ -3,29 +3,28 @@
 import argparse
 import ctypes
 import gc
-import json
-import platform
+import resource
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import date
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.structures import PixelData
 from rich.console import Console
 from rich.table import Table
 
+from mtl3d.apis.configuration import load_config
 from mtl3d.models.regularizers.fields import TaskFields
-from mtl3d.models.regularizers.rendering import BACKENDS, TriPlane, grid_rays, render
+from mtl3d.models.regularizers.rendering import BACKENDS, Backend, TriPlane, grid_rays, render
 from mtl3d.models.regularizers.rendering.dispatch import choose_backend
-from mtl3d.registry import MODELS
-from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
+from tools.benchmarks._report import machine, write_json
+from tools.benchmarks._training_step import TrainingStep
 
+#: Channels of a plane, and hidden units of a field.
 CHANNELS = 64
 #: Channels of the tasks of NYUv2 (semantics, depth, normals, boundaries) and of PASCAL-Context.
 TASKS = {
@@ -37,6 +36,9 @@ STEP_CONFIGS = [
     'configs/invpt/invpt_vitb_nyud_3dreg.py',
     'configs/mtinet/mtinet_hrnet48_nyud_3dreg.py',
 ]
+#: Seconds after which a measurement is not repeated.
+ENOUGH = 10.0
+OUT_OF_MEMORY = 'out of memory'
 
 
 class Case(NamedTuple):
@@ -52,6 +54,9 @@ class Case(NamedTuple):
     def points(self) -> int:
         """Points of the whole batch."""
         return self.batch * self.height * self.width * self.samples
+
+    def __str__(self) -> str:
+        return f'{self.height}x{self.width}x{self.samples} batch {self.batch} tasks {self.tasks}'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,55 +75,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batches', nargs='+', type=int, default=[1, 6], help='images')
     parser.add_argument('--tasks', nargs='+', type=int, default=[4, 5], choices=TASKS)
     parser.add_argument('--backends', nargs='+', choices=BACKENDS[1:], help='default: all here')
-    parser.add_argument(
-        '--max-reference-points', type=float, default=1e9 if cuda else 1.2e6,
-        help='larger scenes are not rendered point by point',
-    )  # fmt: skip
     parser.add_argument('--repeats', type=int, default=20 if cuda else 3, help='timed runs')
+    parser.add_argument(
+        '--patience', type=float, default=10, metavar='SECONDS',
+        help='a renderer that needs so much time for a scene (on a CPU: CPU time) gets no larger '
+        'ones; default: %(default)s',
+    )  # fmt: skip
+    parser.add_argument(
+        '--memory', type=float, metavar='GIB',
+        help='what this process may allocate; scenes that need more are left out; default: what '
+        'is free',
+    )  # fmt: skip
     parser.add_argument('--threads', type=int, help="torch's CPU threads; default: torch's")
     parser.add_argument(
         '--steps', nargs='*', default=STEP_CONFIGS if cuda else [], metavar='CONFIG',
         help="measure the regularizer's share of a training step of these configs",
     )  # fmt: skip
+    parser.add_argument('--step-batch-size', type=int, help="default: each config's own")
     parser.add_argument('--json', type=Path, help='write all numbers here, and a plot beside it')
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, print a table, write JSON and a plot."""
+    """Measure, print a table, write JSON and a plot.
+
+    The numbers so far are written after each measurement, so that a run which is stopped has not
+    run in vain.
+
+    Raises:
+        ValueError: A config has no regularizer.
+        ChildProcessError: Something failed for another reason than memory.
+    """
+    for path in args.steps:
+        if not load_config(path).model.get('regularizer'):
+            raise ValueError(f'{path} has no regularizer whose share could be measured')
     if args.threads:
         torch.set_num_threads(args.threads)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    console = Console()
-    backends = args.backends or [b for b in BACKENDS[1:] if _works(b, device)]
+    console = Console(width=130, soft_wrap=True)
+    report = dict(**machine(), probes=_probe(device), rendering=[], steps=[])
+
+    def keep(part: str, row: dict[str, Any]) -> None:
+        report[part].append(row)
+        if args.json:
+            write_json(args.json, report)
+
+    for path in args.steps:
+        row = _attempt(lambda: _step_share(path, device, args), device, args.memory)  # noqa: B023
+        keep('steps', dict(config=path, **row))
+        console.print(_step_line(report['steps'][-1]))
     cases = [
         Case(*size, *rest)
         for size, *rest in product(args.sizes, args.samples, args.batches, args.tasks)
     ]
-    results = []
+    backends = args.backends or [b for b in BACKENDS[1:] if _works(b, device)]
     for case in sorted(cases, key=lambda c: c.points):
-        for backend in backends:
-            if backend == 'reference' and case.points > args.max_reference_points:
-                continue
-            for backward in (False, True):
-                numbers = _measure(case, backend, backward, device, args.repeats)
-                results.append({**case._asdict(), 'points': case.points, **numbers})
-                console.print(_line(results[-1]))
-    report = dict(
-        date=date.today().isoformat(),
-        device=torch.cuda.get_device_name() if device == 'cuda' else platform.machine(),
-        threads=torch.get_num_threads(),
-        torch=torch.__version__,
-        rendering=results,
-        steps=[_step_share(path, device, args.repeats) for path in args.steps],
-    )
-    console.print(_table(results))
-    for step in report['steps']:
-        console.print(f'{step["config"]}: {step["share"]:.2%} of {step["seconds"]:.3f} s')
+        for backend, backward in product(list(backends), (False, True)):
+            row = _attempt(
+                lambda: _measure(case, backend, backward, device, args),  # noqa: B023
+                device,
+                args.memory,
+            )
+            what = dict(points=case.points, backend=backend, backward=backward)
+            keep('rendering', {**case._asdict(), **what, **row})
+            console.print(_line(case, report['rendering'][-1]))
+            if backward and row.get(_clock(), torch.inf) > args.patience:
+                console.print(f'{backend} gets no larger scenes')
+                backends.remove(backend)
+    console.print(_table(report))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=1))
-        _plot(results, args.json.with_suffix('.png'))
+        _plot(report['rendering'], args.json.with_suffix('.png'))
         console.print(f'Wrote {args.json} and {args.json.with_suffix(".png")}')
+    rows = report['rendering'] + report['steps']
+    if failed := [row for row in rows if row.get('failed', OUT_OF_MEMORY) != OUT_OF_MEMORY]:
+        raise ChildProcessError(f'{len(failed)} of {len(rows)} measurements failed, see above')
 
 
 def _works(backend: str, device: str) -> bool:
@@ -128,8 +157,67 @@ def _works(backend: str, device: str) -> bool:
         return False
 
 
-def _measure(case: Case, backend: str, backward: bool, device: str, repeats: int) -> dict[str, Any]:
+def _attempt(
+    measure: Callable[[], dict[str, Any]], device: str, memory: float | None
+) -> dict[str, Any]:
+    """Measure; an error becomes part of the report, so that the other measurements go on."""
+    _give_back()
+    try:
+        with _memory_limit(memory, device):
+            return measure()
+    except Exception as error:
+        # The CPU's allocator raises a plain RuntimeError.
+        full = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if full or "can't allocate memory" in str(error):
+            return dict(failed=OUT_OF_MEMORY)
+        traceback.print_exc()
+        return dict(failed=f'{type(error).__name__}: {error}')
+
+
+@contextmanager
+def _memory_limit(gibibytes: float | None, device: str) -> Iterator[None]:
+    """Let allocations beyond a limit raise; else Linux ends a process that takes too much."""
+    if device == 'cuda':
+        total = torch.cuda.get_device_properties().total_memory
+        limit = total if gibibytes is None else gibibytes * 2**30
+        torch.cuda.set_per_process_memory_fraction(min(1, limit / total))
+        yield
+    elif not Path('/proc/meminfo').exists():  # not Linux
+        yield
+    else:
+        free = _kibibytes(Path('/proc/meminfo'), 'MemAvailable')
+        limit = free if gibibytes is None else gibibytes * 2**30
+        now = _kibibytes(Path('/proc/self/status'), 'VmData')
+        before = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (int(now + limit), before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _give_back() -> None:
+    """Return memory that was freed to the system, so that it does not hide a later peak."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # not Linux
+        ctypes.CDLL('libc.so.6').malloc_trim(0)
+
+
+def _measure(
+    case: Case, backend: Backend, backward: bool, device: str, args: argparse.Namespace
+) -> dict[str, Any]:
     """Time one renderer on one scene, and take its peak memory above the inputs."""
+    _run_of(case._replace(height=8, width=8, batch=1), backend, backward, device)()  # compiles
+    once = _run_of(case, backend, backward, device)
+    peak = _peak_bytes(once, device)
+    walls, cpus = _times(once, device, args.repeats)
+    return dict(**_summary(walls), cpu_median=median(cpus), peak_bytes=peak)
+
+
+def _run_of(case: Case, backend: Backend, backward: bool, device: str) -> Callable[[], None]:
+    """Make a random scene; the result renders it once."""
     torch.manual_seed(0)
     height, width, samples, batch, tasks = case
     planes = TriPlane(
@@ -138,38 +226,30 @@ def _measure(case: Case, backend: str, backward: bool, device: str, repeats: int
             for _ in range(3)
         )
     )
-    fields = TaskFields(in_channels=CHANNELS, out_channels=TASKS[tasks]).to(device)
+    fields = TaskFields(
+        in_channels=CHANNELS, out_channels=TASKS[tasks], hidden_channels=CHANNELS
+    ).to(device)
     rays = grid_rays((height, width), samples, batch, like=planes.xy, jitter=True)
 
     def once() -> None:
         with torch.set_grad_enabled(backward):
-            rendering = render(planes, fields.weights(), rays, backend=backend)  # type: ignore[arg-type]
+            rendering = render(planes, fields.weights(), rays, backend=backend)
             if backward:
                 total = sum(value.square().mean() for value in rendering.values)
                 torch.autograd.grad(total, [*planes, *fields.parameters()])  # type: ignore[arg-type]
 
-    once()  # compiles
-    peak = _peak_bytes(once, device)
-    walls, cpus = _times(once, device, repeats)
-    return dict(
-        backend=backend,
-        backward=backward,
-        median=float(np.median(walls)),
-        min=min(walls),
-        max=max(walls),
-        cpu_median=float(np.median(cpus)),
-        peak_bytes=peak,
-    )
+    return once
 
 
 def _times(
-    function: Callable[[], None], device: str, repeats: int
+    once: Callable[[], object], device: str, repeats: int
 ) -> tuple[list[float], list[float]]:
     """Wall and CPU seconds of each of some runs."""
-    walls, cpus = [], []
-    for _ in range(repeats):
+    walls: list[float] = []
+    cpus: list[float] = []
+    while len(walls) < repeats and sum(walls) < ENOUGH:
         wall, cpu = time.perf_counter(), time.process_time()
-        function()
+        once()
         if device == 'cuda':
             torch.cuda.synchronize()
         walls.append(time.perf_counter() - wall)
@@ -177,101 +257,145 @@ def _times(
     return walls, cpus
 
 
-def _peak_bytes(function: Callable[[], None], device: str) -> int | None:
+def _summary(seconds: list[float]) -> dict[str, Any]:
+    return dict(median=median(seconds), min=min(seconds), max=max(seconds), repeats=len(seconds))
+
+
+def _peak_bytes(once: Callable[[], None], device: str) -> int | None:
     """Peak memory above what is allocated before; None where the CPU's cannot be read."""
-    gc.collect()
+    _give_back()
     if device == 'cuda':
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        function()
+        once()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated() - before
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL('libc.so.6').malloc_trim(0)  # else memory freed earlier hides the peak
-        Path('/proc/self/clear_refs').write_text('5')  # Linux: restart the peak
-        before = _status('VmRSS')
-        function()
-        return _status('VmHWM') - before
-    return None
+    status = Path('/proc/self/status')
+    try:
+        Path('/proc/self/clear_refs').write_text('5')  # restart the peak
+        before = _kibibytes(status, 'VmRSS')
+    except OSError:  # not Linux
+        once()
+        return None
+    once()
+    return _kibibytes(status, 'VmHWM') - before
 
 
-def _status(field: str) -> int:
-    """Read a size from Linux's process status, in bytes."""
-    lines = Path('/proc/self/status').read_text().splitlines()
+def _kibibytes(path: Path, field: str) -> int:
+    """Read a size from one of Linux's tables, in bytes."""
+    lines = path.read_text().splitlines()
     (line,) = (line for line in lines if line.startswith(f'{field}:'))
     return int(line.split()[1]) * 1024
 
 
-def _step_share(path: str, device: str, repeats: int) -> dict[str, Any]:
-    """Time forward and backward of a config's model with and without its regularizer."""
-    cfg = Config.fromfile(path)
-    cfg.model.backbone.pretrained = False
-    model = MODELS.build(cfg.model).to(device).train()
-    size = cfg.model.data_preprocessor.size
-    batch = cfg.train_dataloader.batch_size
-    generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(batch, 3, *size, generator=generator).to(device)
-    samples = []
-    for _ in range(batch):
-        labels = {}
-        for task in model.tasks:
-            spec = LABEL_SPECS[task]
-            label = torch.rand(spec.channels, *size, generator=generator)
-            labels[task] = label.gt(0.5).long() if spec.kind == 'class' else label
-        samples.append(MultiTaskDataSample(gt=PixelData(**labels)).to(device))
+def _probe(device: str) -> dict[str, float]:
+    """Measure what bounds a renderer here: memory, arithmetic, and the start of an operation."""
+    gc.collect()
 
-    def once() -> None:
-        model.zero_grad()
-        with torch.autocast(device, dtype=torch.bfloat16):
-            losses = model(inputs, samples, mode='loss')
-        sum(losses.values()).backward()  # type: ignore[union-attr]
-
-    medians = []
-    for regularizer in (model.regularizer, None):
-        model.regularizer = regularizer
+    def best(once: Callable[[], object]) -> float:
         once()
-        medians.append(float(np.median(_times(once, device, repeats)[0])))
-    whole, base = medians
-    return dict(config=path, batch=batch, seconds=whole, base=base, share=1 - base / whole)
+        walls, cpus = _times(once, device, repeats=5)
+        return min(walls if device == 'cuda' else cpus)
 
+    a, b, c = torch.ones(3, 2**26 if device == 'cuda' else 2**24, device=device)
+    matrix = torch.ones(4096 if device == 'cuda' else 1024, 4096, device=device)
+    few = torch.ones(8, device=device)
 
-def _line(result: dict[str, Any]) -> str:
-    peak = 'unknown' if result['peak_bytes'] is None else f'{result["peak_bytes"] / 2**20:.0f} MiB'
-    return (
-        f'{result["height"]}x{result["width"]}x{result["samples"]} batch {result["batch"]} tasks '
-        f'{result["tasks"]} {result["backend"]} {"fwd+bwd" if result["backward"] else "fwd"}: '
-        f'{result["median"]:.4f} s, {peak}'
+    def thousand() -> None:
+        for _ in range(1000):
+            few.add_(1)
+
+    return dict(
+        triad_bytes_per_second=3 * a.nbytes / best(lambda: torch.add(b, c, alpha=2, out=a)),
+        matmul_flops_per_second=2
+        * matrix.shape[0] ** 2
+        * matrix.shape[1]
+        / best(lambda: matrix @ matrix.T),
+        operation_seconds=best(thousand) / 1000,
     )
 
 
-def _table(results: list[dict[str, Any]]) -> Table:
+def _step_share(path: str, device: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Time steps of a config's model with and without its regularizer, in turn."""
+    amp = 'bf16' if device == 'cuda' else None
+    step = TrainingStep(path, batch_size=args.step_batch_size, amp=amp)
+    regularizer = step.model.regularizer
+    whole: list[float] = []
+    base: list[float] = []
+    for _ in range(args.repeats + 1):
+        for branch, seconds in ((regularizer, whole), (None, base)):
+            step.model.regularizer = branch
+            seconds.append(step())
+    share = 1 - median(base[1:]) / median(whole[1:])  # the first ones warm up
+    return dict(
+        batch=step.batch_size,
+        amp=amp,
+        share=share,
+        whole=_summary(whole[1:]),
+        base=_summary(base[1:]),
+    )
+
+
+def _line(case: Case, row: dict[str, Any]) -> str:
+    result = row.get('failed') or f'{row["median"]:.4f} s, {_mebibytes(row["peak_bytes"])}'
+    return f'{case} {row["backend"]} {"fwd+bwd" if row["backward"] else "fwd"}: {result}'
+
+
+def _step_line(row: dict[str, Any]) -> str:
+    if 'failed' in row:
+        return f'{row["config"]}: {row["failed"]}'
+    return (
+        f'{row["config"]}, batch {row["batch"]}, {row["amp"] or "float32"}: the regularizer takes '
+        f'{row["share"]:.2%} of {row["whole"]["median"]:.3f} s'
+    )
+
+
+def _mebibytes(count: int | None) -> str:
+    return '-' if count is None else f'{count / 2**20:.0f} MiB'
+
+
+def _table(report: dict[str, Any]) -> Table:
     """Forward and backward of every renderer, beside the reference where it was rendered."""
-    table = Table(title='Forward and backward')
-    for column in ('scene', 'batch', 'tasks', 'backend', 'median', 'min', 'max', 'CPU', 'peak'):
+    probes, clock = report['probes'], _clock()
+    table = Table(
+        title='Forward and backward',
+        caption=f'{probes["triad_bytes_per_second"] / 1e9:.0f} GB/s, '
+        f'{probes["matmul_flops_per_second"] / 1e9:.0f} GFLOP/s in matrix products, '
+        f'{probes["operation_seconds"] * 1e6:.1f} us per small operation',
+    )
+    for column in (
+        'scene', 'batch', 'tasks', 'backend', 'median', 'min', 'max', 'CPU', 'peak',
+        'times faster', 'times leaner',
+    ):  # fmt: skip
         table.add_column(column)
-    table.add_column('times faster')
-    table.add_column('times leaner')
-    trained = [r for r in results if r['backward']]
-    reference = {_key(r): r for r in trained if r['backend'] == 'reference'}
+    trained = [r for r in report['rendering'] if r['backward']]
+    reference = {_case(r): r for r in trained if r['backend'] == 'reference' and 'failed' not in r}
     for r in trained:
-        base = reference.get(_key(r))
+        case, base = _case(r), reference.get(_case(r))
+        scene = f'{case.height}x{case.width}x{case.samples}', str(case.batch), str(case.tasks)
+        if 'failed' in r:
+            table.add_row(*scene, r['backend'], r['failed'])
+            continue
         peak = r['peak_bytes']
         table.add_row(
-            f'{r["height"]}x{r["width"]}x{r["samples"]}',
-            str(r['batch']),
-            str(r['tasks']),
+            *scene,
             r['backend'],
             *(f'{r[key] * 1e3:.1f} ms' for key in ('median', 'min', 'max', 'cpu_median')),
-            f'{peak / 2**20:.0f} MiB' if peak else '-',
-            f'{base["median"] / r["median"]:.1f}' if base else '-',
+            _mebibytes(peak),
+            f'{base[clock] / r[clock]:.1f}' if base else '-',
             f'{base["peak_bytes"] / peak:.1f}' if base and peak else '-',
         )
     return table
 
 
-def _key(result: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(result[field] for field in Case._fields)
+def _case(row: dict[str, Any]) -> Case:
+    return Case(*(row[field] for field in Case._fields))
+
+
+def _clock() -> str:
+    """Name what renderers are compared by: a CPU may have other programs to run meanwhile."""
+    return 'median' if torch.cuda.is_available() else 'cpu_median'
 
 
 def _plot(results: list[dict[str, Any]], path: Path) -> None:
@@ -279,16 +403,15 @@ def _plot(results: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout='constrained')
-    axes = figure.subplots(1, 2)
-    for backend in dict.fromkeys(r['backend'] for r in results):
-        rows = [r for r in results if r['backend'] == backend and r['backward']]
-        points = [r['points'] for r in rows]
-        axes[0].loglog(points, [r['median'] for r in rows], 'o', label=backend, ms=4)
-        known = [r for r in rows if r['peak_bytes']]
-        axes[1].loglog(
-            [r['points'] for r in known], [r['peak_bytes'] / 2**20 for r in known], 'o', ms=4
-        )
-    axes[0].set(xlabel='points', ylabel='seconds, forward and backward')
-    axes[1].set(xlabel='points', ylabel='peak memory above the inputs, MiB')
-    axes[0].legend()
+    seconds, memory = figure.subplots(1, 2)
+    trained = [r for r in results if r['backward'] and 'failed' not in r]
+    for backend in dict.fromkeys(r['backend'] for r in trained):
+        rows = [r for r in trained if r['backend'] == backend]
+        seconds.loglog([r['points'] for r in rows], [r[_clock()] for r in rows], 'o', ms=4)
+        known = [(r['points'], r['peak_bytes'] / 2**20) for r in rows if r['peak_bytes']]
+        memory.loglog(*zip(*known, strict=True), 'o', label=backend, ms=4)
+    unit = 'seconds' if _clock() == 'median' else 'CPU seconds'
+    seconds.set(xlabel='points', ylabel=f'{unit}, forward and backward')
+    memory.set(xlabel='points', ylabel='peak memory above the inputs, MiB')
+    memory.legend()
     figure.savefig(path, dpi=120)

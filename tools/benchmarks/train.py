@@ -1,23 +1,17 @@
 """Whole training steps (forward, backward, optimizer) of several configs, side by side."""
 
 import argparse
-import json
-import platform
 import resource
 import statistics
-import time
-from datetime import date
 from pathlib import Path
+from typing import Any
 
 import torch
-from mmengine.optim import build_optim_wrapper
 from rich.console import Console
 from rich.table import Table
 
-from mtl3d.apis.configuration import load_config, use_amp
-from mtl3d.registry import MODELS
-from mtl3d.utils.weights import without_pretrained
-from tools.benchmarks._random_batch import random_batch
+from tools.benchmarks._report import machine, write_json
+from tools.benchmarks._training_step import TrainingStep
 
 DEFAULT = [
     'configs/invpt/invpt_vitt_synthrooms.py',
@@ -48,52 +42,27 @@ def run(args: argparse.Namespace) -> None:
         table.add_row(Path(row['config']).stem, str(row['batch']), *times, ratio, peak)
     Console().print(table)
     if args.json:
-        on_gpu = torch.cuda.is_available()
-        report = dict(
-            date=date.today().isoformat(),
-            device=torch.cuda.get_device_name() if on_gpu else platform.machine(),
-            threads=torch.get_num_threads(),
-            torch=torch.__version__,
-            amp=args.amp,
-            steps=rows,
-        )
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n')
+        write_json(args.json, dict(**machine(), amp=args.amp, steps=rows))
 
 
-def measure(path: str, args: argparse.Namespace) -> dict:
+def measure(path: str, args: argparse.Namespace) -> dict[str, Any]:
     """Time steps on one random batch.
 
     Returns:
         Seconds (``median``, ``min``, ``max``) and ``peak_bytes``: of the GPU's allocator, or of
         this process up to here on a CPU.
     """
-    cfg = load_config(path)
-    cfg.model = without_pretrained(cfg.model.to_dict())
-    if args.amp:
-        use_amp(cfg, args.amp)
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    batch_size = args.batch_size or cfg.train_dataloader.batch_size
-    model = MODELS.build(cfg.model).to(device).train()
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    seconds = []
-    if device == 'cuda':
+    step = TrainingStep(path, batch_size=args.batch_size, amp=args.amp)
+    if step.device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
-    for step in range(args.repeats + 1):
-        batch = random_batch(cfg, batch_size, device)  # anew: the preprocessor changes samples
-        start = time.perf_counter()
-        model.train_step(batch, wrapper)
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        if step:  # the first one warms up
-            seconds.append(time.perf_counter() - start)
-    if device == 'cuda':
+    seconds = [step() for _ in range(args.repeats + 1)][1:]  # the first one warms up
+    if step.device == 'cuda':
         peak = torch.cuda.max_memory_allocated()
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return dict(
         config=path,
-        batch=batch_size,
+        batch=step.batch_size,
         median=statistics.median(seconds),
         min=min(seconds),
         max=max(seconds),
