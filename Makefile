@@ -41,9 +41,11 @@ lint: venv-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Uses .venv if there is one, else the interpreter of the machine (a lent one may have no network).
+# Uses .venv if there is one, else the interpreter of the machine: one that is lent may have no
+# network. Packages that it lacks are then brought as wheels: `make gpu WHEELS=folder`.
 gpu:
-	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tools/gpu_session.py
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tools/gpu_session.py \
+		$(if $(WHEELS),--wheels $(WHEELS))
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
