@@ -86,6 +86,7 @@ def test_bad_intrinsics_are_refused(bad, message):
     [
         (torch.eye(3), r'must be \(..., 4, 4\)'),
         (torch.diag(torch.tensor([2.0, 1, 1, 1])), 'not a rigid motion'),
+        (rigid(0.3, (1, 2, 3)).T, 'not a rigid motion'),
         (torch.diag(torch.tensor([-1.0, 1, 1, 1])), 'reflection'),
         (torch.full((4, 4), float('inf')), 'not finite'),
     ],

@@ -132,7 +132,13 @@ def test_depth_by_hand() -> None:
     assert scores['abs_rel'] == pytest.approx((0.5 + 0.1) / 2)
     assert scores['sq_rel'] == pytest.approx((0.5 + 0.04) / 2)
     assert scores['log_rmse'] == pytest.approx(np.sqrt((np.log(1.5) ** 2 + np.log(1.1) ** 2) / 2))
-    assert (scores['delta1'], scores['delta2'], scores['delta3']) == (50, 100, 100)
+
+
+def test_ratios_of_depth_count_in_both_directions() -> None:
+    # The limits are 1.25, 1.5625 and 1.953.
+    ratios = np.array([1.2, 1.3, 1.5, 1.6, 1.9, 2.0, 1 / 1.2, 1 / 1.5, 1 / 1.9, 1 / 2.0])
+    scores = depth.summarize(depth.image_statistics(3 * ratios, np.full(10, 3.0))[None])
+    assert (scores['delta1'], scores['delta2'], scores['delta3']) == (20, 50, 80)
 
 
 def test_depth_rmse_of_pixels_and_of_images_differ() -> None:

@@ -101,6 +101,8 @@ def test_balanced_bce_of_one_pixel_each() -> None:
     label = torch.tensor([1.0, 0.0, 255.0]).view(1, 1, 1, 3)
     expected = (0.9 * math.log1p(math.exp(-2)) + 0.1 * math.log1p(math.exp(-1))) / 2
     assert balanced_bce(logits, label, positive_weight=0.9).item() == pytest.approx(expected)
+    first = balanced_bce(logits[..., :1], label[..., :1], positive_weight=0.9)
+    assert first.item() == pytest.approx(0.9 * math.log1p(math.exp(-2)))
 
 
 @pytest.mark.parametrize('sign', [1.0, -1.0])
