@@ -25,6 +25,7 @@ from rich.table import Table
 from mtl3d.evaluation import edge_files
 from mtl3d.evaluation.functional import edges
 from mtl3d.evaluation.functional.bootstrap import bootstrap
+from mtl3d.version import __version__
 
 DATASETS = {'nyud': 'nyud', 'pascal': 'pascal_context'}
 
@@ -260,7 +261,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             show_progress=True,
         )
         if args.json:
-            Path(args.json).write_text(json.dumps(asdict(result), indent=1) + '\n')
+            origin = dict(predictions=args.pred_dir, ground_truth=args.gt_dir, mtl3d=__version__)
+            Path(args.json).write_text(json.dumps({**asdict(result), **origin}, indent=1) + '\n')
     except (OSError, ValueError) as error:
         errors.print(f'error: {error}')
         return 1

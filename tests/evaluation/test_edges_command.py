@@ -60,7 +60,7 @@ def test_scores_and_json(folders, capsys, tmp_path):
     expected = edges.summarize(counts)
     written = json.loads(path.read_text())
     assert written['scores'] == expected
-    assert written['num_images'] == 3
+    assert written['num_images'] == 3 and written['predictions'] == str(pred)
     assert written['settings']['max_dist'] == 0.011
     assert written['settings']['matcher'] == 'seism'
     low, high = written['intervals']['odsF']

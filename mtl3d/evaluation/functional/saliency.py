@@ -41,6 +41,9 @@ def image_statistics(
 
     Returns:
         ``(85,)`` float64.
+
+    Raises:
+        ValueError: A probability lies outside [0, 1] where ``gt`` is labelled.
     """
     valid = gt != IGNORE_INDEX
     salient = gt[valid] >= 0.5
@@ -49,6 +52,12 @@ def image_statistics(
         probability /= 255
     if not len(salient):
         return np.zeros(_SECTIONS[-1] + 1)
+
+    # Written so that NaN fails too.
+    if not (probability.min() >= 0 and probability.max() <= 1):
+        raise ValueError(
+            f'probabilities must lie in [0, 1], got [{probability.min()}, {probability.max()}]'
+        )
 
     squashed = 1 / (1 + np.exp(-probability)) if protocol == 'published' else probability
     pooled_true, pooled_positive = _counts(squashed, salient, POOLED_THRESHOLDS, side='right')

@@ -142,8 +142,14 @@ class PerImageMetric(BaseMetric):
 
         Returns:
             The statistics, or None if the image cannot be scored.
+
+        Raises:
+            ValueError: The prediction or the label is none; the message names the image.
         """
-        return self.image_statistics(pred, gt)
+        try:
+            return self.image_statistics(pred, gt)
+        except ValueError as error:
+            raise ValueError(f"{self.task} of image '{sample['img_id']}': {error}") from error
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Append one entry per sample.
@@ -153,7 +159,8 @@ class PerImageMetric(BaseMetric):
             data_samples: Samples as dicts, with ``img_id``, ``gt`` and the field to score.
 
         Raises:
-            ValueError: A sample has no ``img_id``, or its prediction and its label differ in size.
+            ValueError: A sample has no ``img_id``, its prediction and its label differ in size, or
+                one of them has values that are none.
         """
         for sample in data_samples:
             if 'img_id' not in sample:

@@ -107,6 +107,11 @@ class MultiTaskDelta:
         return {f'{self.prefix}/delta_m': value}
 
     @property
+    def tasks(self) -> set[str]:
+        """The keys of the tasks that count."""
+        return {key.split('/')[0] for key in self.single_task}
+
+    @property
     def _baseline(self) -> dict[str, float]:
         return {_with_suffix(key, self.suffix): value for key, value in self.single_task.items()}
 

@@ -180,6 +180,19 @@ def test_sizes_that_differ_name_the_image() -> None:
         DepthMetric().process(None, [sample.to_dict()])
 
 
+@pytest.mark.parametrize('value', [1.5, -0.1, float('nan')])
+def test_values_that_are_no_probabilities_name_the_image(value: float) -> None:
+    sample = _samples(1)[0]
+    sample.pred.saliency[0, 2, 3] = value
+    with pytest.raises(ValueError, match=r"saliency of image 'image_0'.*lie in \[0, 1\]"):
+        SaliencyMetric().process(None, [sample.to_dict()])
+
+
+def test_a_class_that_there_is_not_names_the_image() -> None:
+    with pytest.raises(ValueError, match="semseg of image 'image_0': The .* holds class id"):
+        SemSegMetric(num_classes=2).process(None, [_samples(1)[0].to_dict()])
+
+
 def test_sample_without_id_is_refused() -> None:
     with pytest.raises(ValueError, match='has no img_id'):
         DepthMetric().process(None, [MultiTaskDataSample().to_dict()])
