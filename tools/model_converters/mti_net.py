@@ -4,8 +4,8 @@
     python tools/model_converters/mti_net.py OFFICIAL_CKPT OUT
 
 MTI-Net, PAD-Net, MTAN, Cross-Stitch, NDDR-CNN and the baselines are told apart by their weights'
-names; a single-task baseline needs --task. Every tensor's old and new name is printed; an unknown
-or a missing one is an error.
+names; a single-task baseline that predicts one channel needs --task. Every tensor's old and new
+name is printed; an unknown or a missing one is an error.
 """
 
 import sys
@@ -21,7 +21,7 @@ from mtl3d.models.converters.survey import from_official
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    task = 'of a single-task checkpoint, for example semseg'
+    task = 'of a single-task checkpoint whose prediction has one channel: saliency, edge or depth'
     convert_command(argv, __doc__, from_official, options=dict(task=task))
 
 

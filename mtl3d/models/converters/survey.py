@@ -17,6 +17,8 @@ TASKS = {
     'edge': 'edge',
     'depth': 'depth',
 }
+#: Channels of a single-task model's prediction -> our task; one channel may be any of three tasks.
+BY_CHANNELS = {40: 'semseg', 21: 'semseg', 7: 'human_parts', 3: 'normals'}
 
 
 def from_official(
@@ -26,11 +28,12 @@ def from_official(
 
     Args:
         weights: The published state dict.
-        task: Our name of a single-task model's task; its weights do not tell.
+        task: Our name of a single-task model's task, needed where it predicts one channel; other
+            numbers of channels tell the task.
 
     Returns:
         State dict of a ``MultiTaskModel`` with the parts of that method, and a description that
-        tells the method and the task order.
+        tells the method, the task order, and which tasks are predicted finally if not all are.
 
     Raises:
         ValueError: A weight is unknown or missing, it is none of these models, or ``task`` is
@@ -38,16 +41,17 @@ def from_official(
     """
     weights = stack_cross_stitch(weights)
     names = set(weights)
-    if any(name.startswith('decoder.') for name in names):
-        if task not in TASKS.values():
-            raise ValueError(
-                f"task='{task}': these are the weights of a single-task model, which do not tell "
-                f'their task. Name one of {", ".join(TASKS.values())}'
-            )
-        head = deeplab_head if 'decoder.0.project.0.weight' in names else hrnet_head
-        pairs = dict(head('decoder', f'decoder.heads.{task}'))
-        meta = dict(source='survey code, single-task model', tasks=[task])
-        return rename(weights, {'backbone.*': 'backbone.model.*'} | pairs), meta
+    for head, read_out in ((hrnet_head, 'last_layer.3'), (deeplab_head, '4')):
+        if f'decoder.{read_out}.weight' in names:
+            task = task or BY_CHANNELS.get(len(weights[f'decoder.{read_out}.weight']))
+            if task not in TASKS.values():
+                raise ValueError(
+                    f"task='{task}': these are the weights of a single-task model, and its one "
+                    f'channel does not tell its task. Name one of {", ".join(TASKS.values())}'
+                )
+            pairs = dict(head('decoder', f'decoder.heads.{task}'))
+            meta = dict(source='survey code, single-task model', tasks=[task])
+            return rename(weights, {'backbone.*': 'backbone.model.*'} | pairs), meta
     for method, marker, table in (
         ('MTI-Net', 'scale_0.decoders.', mti_net_table),
         ('PAD-Net', 'initial_task_prediction_heads.conv_out.', pad_net_table),
@@ -60,6 +64,8 @@ def from_official(
             main = tasks_in(names, 'heads.') or tasks
             pairs = dict(table(tasks, main, names))
             meta = dict(source=f'survey code, {method}', tasks=[TASKS[t] for t in tasks])
+            if len(main) < len(tasks):
+                meta['main_tasks'] = [TASKS[t] for t in main]
             return rename(weights, pairs), meta
     raise ValueError('These are not the weights of a model of the survey code')
 
@@ -169,16 +175,19 @@ def mixing_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
 
 
 def stack_cross_stitch(weights: Mapping[str, Tensor]) -> StateDict:
-    """Join the published per-pair vectors ``(C,)`` of each stage to one ``(T, T, C)`` tensor."""
-    kept = {k: v for k, v in weights.items() if not k.startswith('cross_stitch.')}
-    pairs = {k: v for k, v in weights.items() if k.startswith('cross_stitch.')}
-    stages = dict.fromkeys('.'.join(name.split('.')[:2]) for name in pairs)
-    for stage in stages:
-        unit = f'{stage}.cross_stitch_unit.'
-        tasks = tasks_in(set(pairs), unit)
-        rows = [[pairs.pop(f'{unit}{i}.{j}.param') for j in tasks] for i in tasks]
-        kept[f'{stage}.weight'] = torch.stack([torch.stack(row) for row in rows])
-    return kept | pairs
+    """Join the published per-pair vectors ``(C,)`` of each stage to one ``(T, T, C)`` tensor.
+
+    A stage that lacks a vector is left as it is, for :func:`rename` to complain about.
+    """
+    stacked = dict(weights)
+    for stage in range(1, 5):
+        unit = f'cross_stitch.layer{stage}.cross_stitch_unit.'
+        tasks = tasks_in(set(weights), unit)
+        names = [f'{unit}{i}.{j}.param' for i in tasks for j in tasks]
+        if names and stacked.keys() >= set(names):
+            square = torch.stack([stacked.pop(name) for name in names])
+            stacked[f'cross_stitch.layer{stage}.weight'] = square.unflatten(0, (len(tasks), -1))
+    return stacked
 
 
 def baseline_table(tasks: list[str], main: list[str], names: set[str]) -> Pairs:
