@@ -1,4 +1,4 @@
-_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/survey_pascal.py']
+_base_ = ['../_base_/models/hrnet18s_survey.py', '../_base_/recipes/survey_pascal.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
     decoder=dict(type='MTINetDecoder'),

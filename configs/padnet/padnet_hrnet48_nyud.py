@@ -1,4 +1,4 @@
-_base_ = ['../_base_/models/hrnet48.py', '../_base_/recipes/mtinet_nyud.py']
+_base_ = ['../_base_/models/hrnet48_survey.py', '../_base_/recipes/mtinet_nyud.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(448, 576)),
     decoder=dict(type='PADNetDecoder'),

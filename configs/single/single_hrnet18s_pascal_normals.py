@@ -1,5 +1,5 @@
 # The single-task baseline of normals.
-_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/survey_single_pascal.py']
+_base_ = ['../_base_/models/hrnet18s_survey.py', '../_base_/recipes/survey_single_pascal.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
     decoder=dict(type='SingleHeadsDecoder', head=dict(type='HRNetHead')),

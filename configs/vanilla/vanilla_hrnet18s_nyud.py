@@ -1,4 +1,4 @@
-_base_ = ['../_base_/models/hrnet18s.py', '../_base_/recipes/survey_nyud.py']
+_base_ = ['../_base_/models/hrnet18s_survey.py', '../_base_/recipes/survey_nyud.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(480, 640)),
     decoder=dict(type='SingleHeadsDecoder', head=dict(type='HRNetHead')),

@@ -1,4 +1,4 @@
-_base_ = ['../_base_/models/hrnet48.py', '../_base_/recipes/mtinet_pascal.py']
+_base_ = ['../_base_/models/hrnet48_survey.py', '../_base_/recipes/mtinet_pascal.py']
 model = dict(
     data_preprocessor=dict(type='MultiTaskDataPreprocessor', size=(512, 512)),
     decoder=dict(type='SingleHeadsDecoder', head=dict(type='HRNetHead')),

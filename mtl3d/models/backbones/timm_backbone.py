@@ -46,6 +46,8 @@ class TimmBackbone(nn.Module):
         upsample_mode: Replaces the mode of the model's up-sampling layers. ``bilinear`` turns
             timm's HRNet, which up-samples by nearest neighbours, into the HRNet of the dense
             prediction literature.
+        norm_momentum: How far BatchNorm's running statistics move towards those of a batch, in (0,
+            1]; None keeps the model's own, 0.1 in most.
         model_kwargs: Further arguments of the timm model, for instance ``dict(depth=2)``,
             ``dict(patch_size=16)`` or ``dict(output_stride=8)``.
 
@@ -79,6 +81,7 @@ class TimmBackbone(nn.Module):
         grad_checkpointing: bool = False,
         frozen: bool = False,
         upsample_mode: str | None = None,
+        norm_momentum: float | None = None,
         model_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -114,6 +117,8 @@ class TimmBackbone(nn.Module):
         accept_any_size(model)
         if upsample_mode is not None:
             self._set_upsample_mode(upsample_mode)
+        if norm_momentum is not None:
+            self._set_norm_momentum(norm_momentum)
         if grad_checkpointing:
             inner_model(model).set_grad_checkpointing(True)
         if frozen:
@@ -126,6 +131,15 @@ class TimmBackbone(nn.Module):
             raise ValueError(f"upsample_mode='{mode}': the model has no up-sampling layer")
         for layer in layers:
             layer.mode = mode
+
+    def _set_norm_momentum(self, momentum: float) -> None:
+        layers = [module for module in self.model.modules() if isinstance(module, nn.BatchNorm2d)]
+        if not layers:
+            raise ValueError(f'norm_momentum={momentum}: the model has no BatchNorm')
+        if not 0 < momentum <= 1:
+            raise ValueError(f'norm_momentum={momentum}: must lie in (0, 1]')
+        for layer in layers:
+            layer.momentum = momentum
 
     def init_weights(self) -> None:
         """Do nothing: MMEngine's Runner would call timm's own method and undo the pretraining."""

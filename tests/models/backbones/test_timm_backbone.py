@@ -186,6 +186,16 @@ def test_upsample_mode_reaches_every_layer():
         TimmBackbone(model_name='resnet18', upsample_mode='bilinear')
 
 
+def test_norm_momentum_reaches_every_layer():
+    backbone = TimmBackbone(model_name='resnet18', norm_momentum=0.25)
+    momenta = {m.momentum for m in backbone.modules() if isinstance(m, nn.BatchNorm2d)}
+    assert momenta == {0.25}
+    with pytest.raises(ValueError, match=r'norm_momentum=0: must lie in \(0, 1\]'):
+        TimmBackbone(model_name='resnet18', norm_momentum=0)
+    with pytest.raises(ValueError, match='norm_momentum=0.1: the model has no BatchNorm'):
+        tiny_vit(norm_momentum=0.1)
+
+
 @pytest.mark.parametrize(
     ('wrong', 'message'),
     [
