@@ -124,7 +124,7 @@ def pad_labels(sample: MultiTaskDataSample, padding: tuple[int, int, int, int]) 
         padding: (left, top, right, bottom) in pixels.
     """
     left, top, right, bottom = padding
-    if not any(padding) or 'gt' not in sample:
+    if not any(padding):
         return
     sample.gt = PixelData(
         **{

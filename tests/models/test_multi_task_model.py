@@ -7,6 +7,7 @@ from toy import TASKS_CFG, toy_batch, toy_model_cfg
 
 from mtl3d.models.loss_terms import nearest_pixels
 from mtl3d.registry import MODELS
+from mtl3d.structures import MultiTaskDataSample
 
 
 def build(**overrides):
@@ -85,6 +86,15 @@ def test_predictions_have_the_original_size_whatever_the_padding():
     sample = run(model, 'predict', training=False)[0]
     assert sample.pred.shape == (16, 24)
     assert sample.padding == (8, 8, 8, 8)
+
+
+def test_a_sample_that_tells_no_size_was_not_padded():
+    model, inputs = build().eval(), torch.rand(1, 3, 16, 24)
+    told = MultiTaskDataSample(metainfo=dict(ori_shape=(16, 24), padding=(0, 0, 0, 0)))
+    samples = [
+        model(inputs, [sample], mode='predict')[0] for sample in (MultiTaskDataSample(), told)
+    ]
+    assert torch.equal(samples[0].pred.depth, samples[1].pred.depth)
 
 
 def test_a_missing_label_costs_nothing_and_keeps_the_graph():
