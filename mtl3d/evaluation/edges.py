@@ -98,35 +98,13 @@ def evaluate_folder(
         raise ValueError(f'a number of replicates cannot be negative, got {replicates}')
     max_dist = edges.choose_max_dist(max_dist, dataset=dataset, protocol=protocol)
     ground_truth = ground_truth or edges.BENCHMARKS[dataset].ground_truth
-    predictions = edge_files.list_predictions(pred_dir)
-    labels = edge_files.list_labels(gt_dir)
-    wanted = None if image_list is None else edge_files.read_image_list(image_list)
-    # What is not annotated needs no prediction: the published code bases write none.
-    unlabelled = [
-        img_id
-        for img_id, path in labels.items()
-        if (img_id not in predictions and (wanted is None or img_id in wanted))
-        and edge_files.is_unlabelled(edge_files.read_label(path))
-    ]
-    for img_id in unlabelled:
-        del labels[img_id]
-    if wanted is not None:
-        wanted -= frozenset(unlabelled)
-    ids = edge_files.check_same_images(predictions, labels, wanted)
-    for img_id in ids:  # by the files' heads, so that a mistake shows before the long work
-        shapes = [
-            edge_files.prediction_shape(predictions[img_id]),
-            edge_files.label_shape(labels[img_id]),
-        ]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"image '{img_id}': the prediction {predictions[img_id]} is {shapes[0]} but the "
-                f'label {labels[img_id]} is {shapes[1]} (H, W)'
-            )
+    ids, predictions, labels, unlabelled = _choose_images(
+        pred_dir, gt_dir, image_list, maps=ground_truth == 'label_map'
+    )
 
     def score(img_id: str) -> NDArray[np.int64] | None:
         label = edge_files.read_label(labels[img_id])
-        if edge_files.is_unlabelled(label):
+        if ground_truth != 'label_map' and edge_files.is_unlabelled(label):
             return None
         try:
             return edges.evaluate_image(
@@ -179,6 +157,50 @@ def evaluate_folder(
         unlabelled=sorted(unlabelled),
         empty=empty,
     )
+
+
+def _choose_images(
+    pred_dir: str | Path, gt_dir: str | Path, image_list: str | Path | None, *, maps: bool
+) -> tuple[list[str], dict[str, Path], dict[str, Path], list[str]]:
+    """Decide which images are scored, and check their sizes by the files' heads.
+
+    So a mistake shows before the long work.
+
+    Args:
+        pred_dir: See :func:`evaluate_folder`.
+        gt_dir: See :func:`evaluate_folder`.
+        image_list: See :func:`evaluate_folder`.
+        maps: The labels are label maps, of which 255 is a class as any other.
+
+    Returns:
+        The images, the predictions' and the labels' files, and the images that are not annotated.
+    """
+    predictions = edge_files.list_predictions(pred_dir)
+    labels = edge_files.list_labels(gt_dir)
+    wanted = None if image_list is None else edge_files.read_image_list(image_list)
+    # What is not annotated needs no prediction: the published code bases write none.
+    unlabelled = [
+        img_id
+        for img_id, path in labels.items()
+        if not maps
+        and img_id not in predictions
+        and (wanted is None or img_id in wanted)
+        and edge_files.is_unlabelled(edge_files.read_label(path))
+    ]
+    for img_id in unlabelled:
+        del labels[img_id]
+    if wanted is not None:
+        wanted -= frozenset(unlabelled)
+    ids = edge_files.check_same_images(predictions, labels, wanted)
+    for img_id in ids:
+        prediction, label = predictions[img_id], labels[img_id]
+        shapes = edge_files.prediction_shape(prediction), edge_files.label_shape(label)
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"image '{img_id}': the prediction {prediction} is {shapes[0]} but the label "
+                f'{label} is {shapes[1]} (H, W)'
+            )
+    return ids, predictions, labels, unlabelled
 
 
 def describe(result: EdgeScores) -> str:

@@ -99,6 +99,18 @@ def test_pascal_label_maps(folders, capsys, tmp_path):
     assert from_mat.scores['odsF'] == 1
 
 
+def test_255_is_a_class_of_a_label_map(folders, tmp_path):
+    pred, _ = folders
+    label_maps = tmp_path / 'maps'
+    label_maps.mkdir()
+    for index in range(3):
+        label_map = np.full(SIZE, 255, dtype=np.uint16)
+        label_map[8:30, 10:36] = 255 if index == 1 else 7
+        savemat(label_maps / f'{index}.mat', dict(LabelMap=label_map))
+    result = evaluate_folder(pred, label_maps, dataset='pascal_context')
+    assert (result.num_images, result.unlabelled, result.empty) == (3, [], ['1'])
+
+
 def test_bad_label_maps_are_explained(folders, capsys, tmp_path):
     pred, _ = folders
     label_maps = tmp_path / 'maps'
