@@ -71,10 +71,7 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
         )
         paddings = [centred_padding(image.shape[-2:], target) for image in images]
         inputs = torch.stack(
-            [
-                F.pad(image, (left, right, top, bottom))
-                for image, (left, top, right, bottom) in zip(images, paddings, strict=True)
-            ]
+            [padded(image, pad) for image, pad in zip(images, paddings, strict=True)]
         )
         if samples is not None:
             for sample, pad in zip(samples, paddings, strict=True):
@@ -87,8 +84,7 @@ class MultiTaskDataPreprocessor(BaseDataPreprocessor):
             pad_labels(second, pad)
             pad_camera(second, pad)
             if 'image' in second:
-                left, top, right, bottom = pad
-                second.image = F.pad(self._normalize(second.image), (left, right, top, bottom))
+                second.image = padded(self._normalize(second.image), pad)
         return dict(inputs=inputs, data_samples=samples)
 
     def _normalize(self, image: Tensor) -> Tensor:
@@ -114,6 +110,12 @@ def centred_padding(size: Sequence[int], target: Sequence[int]) -> tuple[int, in
     rows, columns = target[0] - size[0], target[1] - size[1]
     top, left = rows // 2, columns // 2
     return left, top, columns - left, rows - top
+
+
+def padded(maps: Tensor, padding: tuple[int, int, int, int], value: float = 0) -> Tensor:
+    """Pad ``(..., H, W)`` maps by (left, top, right, bottom) pixels of a value."""
+    left, top, right, bottom = padding
+    return F.pad(maps, (left, right, top, bottom), value=value)
 
 
 def pad_labels(sample: MultiTaskDataSample, padding: tuple[int, int, int, int]) -> None:

@@ -7,6 +7,11 @@
 ATRC, its relation search and its hard-sharing baseline are told apart by their weights' names. The
 names do not tell the genotype: take the one that the checkpoint was trained with. Every tensor's
 old and new name is printed; an unknown or a missing one is an error.
+
+A checkpoint with PyTorch-Lightning's own objects in it is refused, since reading it could run any
+code. Reduce it to its weights where it was made:
+
+    torch.save({'state_dict': torch.load('last.ckpt')['state_dict']}, 'weights.pth')
 """
 
 import sys
