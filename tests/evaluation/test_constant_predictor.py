@@ -3,7 +3,12 @@
 import torch
 from mmengine.structures import PixelData
 
-from mtl3d.evaluation.constant_predictor import fit_constants, predict_constants
+from mtl3d.evaluation import MultiTaskEvaluator
+from mtl3d.evaluation.constant_predictor import (
+    fit_constants,
+    predict_constants,
+    score_constants,
+)
 from mtl3d.structures import MultiTaskDataSample
 
 
@@ -30,6 +35,18 @@ def test_the_constants_ignore_what_is_no_label():
 
 
 def test_predictions_have_the_shape_and_type_of_labels():
-    pred = predict_constants(fit_constants([sample(semseg=torch.tensor([[[3]]]))]), (4, 5))
+    up = torch.tensor([0.0, 0.0, 1.0]).view(3, 1, 1)
+    labelled = sample(semseg=torch.tensor([[[3]]]), normals=up)
+    pred = predict_constants(fit_constants([labelled]), (4, 5))
     assert pred.semseg.shape == (1, 4, 5)
     assert pred.semseg.dtype == torch.int64
+    assert torch.equal(pred.normals, up.expand(3, 4, 5))
+
+
+def test_the_scores_are_those_of_one_split_on_another():
+    train = [dict(data_samples=sample(depth=torch.tensor([[[2.0, 4.0]]])))]
+    val = [dict(data_samples=sample(depth=torch.full((1, 2, 3), 3.0 + error))) for error in (0, 2)]
+    for index, item in enumerate(val):
+        item['data_samples'].set_metainfo(dict(img_id=index, ori_shape=(2, 3)))
+    scores = score_constants(train, val, MultiTaskEvaluator(metrics=[dict(type='DepthMetric')]))
+    assert scores['depth/mae'] == 1

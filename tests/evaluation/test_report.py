@@ -53,14 +53,26 @@ def test_rows_tell_all_there_is_to_know(rows: list) -> None:
     assert by_key['multi_task/delta_m'].num_images is None
 
 
-def test_table_prints_every_row(rows: list) -> None:
+def test_table_groups_the_rows_and_aligns_the_numbers() -> None:
+    def row(task: str, metric: str, value: float, unit: str, **known: object) -> Row:
+        cells = dict(key='', protocol='clean', field='pred', num_images=20, interval=None)
+        return Row(task=task, metric=metric, value=value, unit=unit, **cells | known)
+
+    rows = [
+        row('semseg', 'mIoU', 40, '%', interval=(30.25, 50)),
+        row('semseg', 'accuracy', 100, '%'),
+        row('depth', 'rmse', 0.5, 'm', num_images=None),
+    ]
+    expected = """\
+│ semseg │ mIoU     │ clean    │ pred        │  40.0000 │ 30.2500 .. 50.0000 │ %    │     20 │
+│        │ accuracy │ clean    │ pred        │ 100.0000 │                    │ %    │     20 │
+├────────┼──────────┼──────────┼─────────────┼──────────┼────────────────────┼──────┼────────┤
+│ depth  │ rmse     │ clean    │ pred        │   0.5000 │                    │ m    │        │
+"""
     lines = draw_table(rows).splitlines()
-    for row in rows:
-        number = f'{row.value:.4f}'
-        if row.interval:
-            number = f'{row.interval[0]:.4f} .. {row.interval[1]:.4f}'
-        assert any(row.metric in line and number in line for line in lines)
+    assert '\n'.join(lines[4:-1]) + '\n' == expected
     assert '95 % interval' in lines[2]
+    assert '95 % interval' not in draw_table(rows[1:])
 
 
 def test_widest_row_takes_one_line_and_settings_stand_below() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mtl3d.evaluation.functional import bootstrap, delta_m, depth, normals, saliency, segmentation
+from mtl3d.evaluation.functional.bootstrap import draw_weights
 
 DATA = Path(__file__).parents[2] / 'data' / 'losses_metrics'
 SURVEY = np.load(DATA / 'survey.npz')
@@ -135,9 +136,9 @@ def test_depth_by_hand() -> None:
 
 
 def test_ratios_of_depth_count_in_both_directions() -> None:
-    # The limits are 1.25, 1.5625 and 1.953.
-    ratios = np.array([1.2, 1.3, 1.5, 1.6, 1.9, 2.0, 1 / 1.2, 1 / 1.5, 1 / 1.9, 1 / 2.0])
-    scores = depth.summarize(depth.image_statistics(3 * ratios, np.full(10, 3.0))[None])
+    # The limits 1.25, 1.5625 and 1.953125 are out of their own class.
+    ratios = np.array([1.2, 1.25, 1.5, 1.5625, 1.9, 1.953125, 1 / 1.2, 1 / 1.5, 1 / 1.9, 1 / 2.0])
+    scores = depth.summarize(depth.image_statistics(4 * ratios, np.full(10, 4.0))[None])
     assert (scores['delta1'], scores['delta2'], scores['delta3']) == (20, 50, 80)
 
 
@@ -367,6 +368,7 @@ def test_nothing_labelled_is_nan_and_changes_no_other_image(case: str) -> None:
     assert not void.any()
     assert all(np.isnan(value) for value in summarize(void[None]).values())
     stats = statistics(pred, gt)
+    assert summarize(void[None]).keys() == summarize(stats[None]).keys()
     assert summarize(np.stack([stats, void])) == summarize(stats[None])
 
 
@@ -385,6 +387,26 @@ def test_bootstrap_of_additive_statistics_draws_images(case: str) -> None:
         assert low <= scores[name] <= high
         assert abs(low - slow[name][0]) < 0.25 * width
         assert abs(high - slow[name][1]) < 0.25 * width
+
+
+def test_bootstrap_of_what_does_not_add_up_repeats_the_images() -> None:
+    def median(s: np.ndarray) -> dict[str, float]:
+        return dict(median=float(np.median(s)))
+
+    stats = np.random.default_rng(5).standard_normal((9, 1))
+    drawn = [
+        np.median(
+            [value for value, times in zip(stats[:, 0], row, strict=True) for _ in range(times)]
+        )
+        for row in draw_weights(9, num_replicates=50)
+    ]
+    interval = bootstrap(stats, median, num_replicates=50, level=0.5, additive=False)['median']
+    assert interval == pytest.approx(np.quantile(drawn, [0.25, 0.75]))
+
+
+def test_bootstrap_of_one_image_is_its_score() -> None:
+    stats = np.array([[7.0]])
+    assert bootstrap(stats, lambda s: dict(sum=float(s.sum())), num_replicates=1)['sum'] == (7, 7)
 
 
 def test_bootstrap_interval_of_a_mean() -> None:

@@ -76,6 +76,7 @@ def test_arguments_reach_the_functions():
         protocol='mti',
         matcher='max',
         quantize=False,
+        interpolate=True,
         thresholds=[0.3, 0.6],
         ground_truth='edge_image',
     )
@@ -91,7 +92,7 @@ def test_arguments_reach_the_functions():
         )
         for prob, label in map(as_arrays, samples)
     ]
-    scores = edges.summarize(np.stack(counts), thresholds=[0.3, 0.6])
+    scores = edges.summarize(np.stack(counts), thresholds=[0.3, 0.6], interpolate=True)
     assert results['edge/odsF'] == 100 * scores['odsF']
     assert results['edge/odsT'] == scores['odsT']
 

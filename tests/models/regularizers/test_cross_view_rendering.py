@@ -257,6 +257,22 @@ def test_depth_from_density_is_the_depth_of_a_wall():
     torch.testing.assert_close(depth, torch.full_like(depth, 1.2))
 
 
+@pytest.mark.parametrize('normalize', [True, False])
+def test_depth_from_density_in_a_haze(normalize):
+    module = build('density', near=1.0, far=3.0, normalize_weights=normalize).eval()
+    read_out = module.fields.densities['shared'].read_out
+    with torch.no_grad():
+        read_out.weight.zero_()
+        read_out.bias.fill_(1.0)  # softplus(0) = log 2: each of five bins lets 2^-0.4 pass
+    passed = 2 ** (-0.4 * torch.arange(6))
+    weights = passed[:-1] - passed[1:]
+    expected = (weights * torch.tensor([1.2, 1.6, 2.0, 2.4, 2.8])).sum()
+    if normalize:
+        expected = expected / weights.sum()
+    depth = module([torch.randn(1, 4, 6, 8)])['depth']
+    torch.testing.assert_close(depth, expected.expand_as(depth))
+
+
 @pytest.mark.parametrize(
     ('settings', 'message'),
     [

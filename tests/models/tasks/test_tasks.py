@@ -125,6 +125,11 @@ def test_normals_reductions() -> None:
     torch.testing.assert_close(NormalsTask(reduction='element').loss(logits, label), pixel / 3)
 
 
+@pytest.mark.parametrize('cls', [SemSegTask, HumanPartsTask])
+def test_the_number_of_classes_is_that_of_the_channels(cls: type[SemSegTask]) -> None:
+    assert cls(num_classes=4).out_channels == 4
+
+
 def test_saliency_channels() -> None:
     two, one = SaliencyTask(num_channels=2), SaliencyTask(num_channels=1)
     logits = torch.randn(1, 2, 4, 4)
