@@ -47,7 +47,7 @@ def test_the_data_of_the_video_configs(tmp_path, monkeypatch, variant):
         for n, v in enumerate(views, start=1)
     }
     (tmp_path / 'cameras').mkdir()
-    pairs = [Pair(('1', '2'), 30, 1.0, 0.1, (0.9, 0.9))]
+    pairs = [Pair(('1', '2'), 30, 1.0, 0.1, (0.9, 0.9), 0.01)]
     SceneCameras(cameras, pairs, 1.0, []).write(tmp_path / 'cameras' / 'room_out.json')
     monkeypatch.setenv('DATA_ROOT', str(tmp_path / 'labelled'))
     monkeypatch.setenv('VIDEO_ROOT', str(tmp_path))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl3d.datasets.label_readers import warn_again
 from mtl3d.datasets.multi_task_dataset import MultiTaskDataset
 from mtl3d.datasets.transforms.load_image import LoadImage
 from mtl3d.datasets.transforms.load_labels import LoadLabels
@@ -102,6 +103,7 @@ def check_item(info: dict[str, Any], resize: bool = False) -> SplitReport:
     report.sizes[results['img_shape']] += 1
     for task, file in info['labels'].items():
         one = dict(results, labels={task: file}, task_fields=[])
+        warn_again()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter('always')
             try:

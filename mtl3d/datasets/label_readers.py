@@ -6,7 +6,7 @@ content; :class:`~mtl3d.datasets.transforms.LoadLabels` adds which task of which
 """
 
 import warnings
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,22 @@ from PIL import Image
 
 from mtl3d.structures.label_spec import IGNORE_INDEX
 
-MAX_PLAUSIBLE_DEPTH = 100.0
-"""Metres; a depth map whose median lies above is almost surely stored in millimetres."""
+PLAUSIBLE_DEPTH = (0.1, 50.0)
+"""Metres; a depth map whose median lies outside is almost surely stored in another unit."""
+
+_reported: set[str] = set()
 
 
-@cache
-def warn_once(message: str) -> None:
-    """Issue a ``UserWarning``, once per message and process, whatever the warning filter."""
-    warnings.warn(message, UserWarning, stacklevel=3)
+def warn_first(problem: str, message: str) -> None:
+    """Issue a ``UserWarning`` for the first file with a problem: in a bad archive all have it."""
+    if problem not in _reported:
+        _reported.add(problem)
+        warnings.warn(message, UserWarning, stacklevel=3)
+
+
+def warn_again() -> None:
+    """Let each problem be reported again, for a check of every file."""
+    _reported.clear()
 
 
 def read_rgb(path: str | Path) -> NDArray[np.uint8]:
@@ -112,7 +120,7 @@ def read_depth_array(path: str | Path) -> NDArray[np.float32]:
     """Read metric depth from a ``.npy`` array.
 
     Negative and non-finite values become 0 = no measurement. Non-finite values, and a median that
-    only millimetres explain, cause one warning per file.
+    only another unit explains, cause a warning that names the first such file.
 
     Returns:
         ``(H, W)`` float32 metres.
@@ -120,19 +128,64 @@ def read_depth_array(path: str | Path) -> NDArray[np.float32]:
     depth = read_array(path, ndim=2).astype(np.float32)
     finite = np.isfinite(depth)
     if not finite.all():
-        warn_once(
+        warn_first(
+            'depth that is not finite',
             f'depth label {path}: {np.count_nonzero(~finite)} values are NaN or infinite; they '
-            'count as "no measurement". Store 0 there to silence this.'
+            'count as "no measurement", here and in other files. Store 0 there to silence this.',
         )
     depth = np.where(finite & (depth > 0), depth, np.float32(0))
-    measured = depth[depth > 0]
-    if measured.size and np.median(measured) > MAX_PLAUSIBLE_DEPTH:
-        warn_once(
-            f'depth label {path}: the median depth is {np.median(measured):.0f} m, which is '
-            'implausible. Depth must be in metres: divide the file by 1000 if it is in '
-            'millimetres.'
+    median = _median(depth)
+    if median > PLAUSIBLE_DEPTH[1]:
+        warn_first(
+            'depth in millimetres',
+            f'depth label {path}: the median depth is {median:.0f} m, which is implausible. Depth '
+            'must be in metres: divide the files by 1000 if they are in millimetres. Other files '
+            'are not reported; the check of the archive lists them (docs/datasets.md).',
         )
     return depth
+
+
+def read_stored_depth(
+    path: str | Path, *, units_per_metre: float | None = None
+) -> NDArray[np.float32]:
+    """Read metric depth from a picture; 0 is no measurement.
+
+    Args:
+        path: A single-channel picture.
+        units_per_metre: Stored values per metre. None: of 16 bits 1000, of 8 bits 25.5, as in the
+            public copy of NYUv2's videos, where 255 is 10 m.
+
+    Returns:
+        ``(H, W)`` float32 metres.
+    """
+    stored = read_gray(path)
+    if units_per_metre is None:
+        units_per_metre = 25.5 if stored.dtype == np.uint8 else 1000.0
+    return stored.astype(np.float32) / np.float32(units_per_metre)
+
+
+def check_depth_unit(path: str | Path, read: Callable[[str], NDArray]) -> None:
+    """Read one depth map, to find a wrong ``units_per_metre`` before any work.
+
+    Raises:
+        ValueError: Its median is implausible.
+    """
+    try:
+        median = _median(read(str(path)))
+    except (OSError, SyntaxError):  # one damaged file; reported when its turn comes
+        return
+    low, high = PLAUSIBLE_DEPTH
+    if not (low <= median <= high or median == 0):
+        raise ValueError(
+            f'{path}: the median depth is {median:.3g} m, which is implausible: units_per_metre '
+            'must be the number of stored values per metre (1000 if they are millimetres)'
+        )
+
+
+def _median(depth: NDArray) -> float:
+    """Compute the median of what is measured; 0 if nothing is."""
+    measured = depth[depth > 0]
+    return float(np.median(measured)) if measured.size else 0.0
 
 
 def read_normals_picture(path: str | Path) -> NDArray[np.float32]:
@@ -150,7 +203,7 @@ def read_normals_picture(path: str | Path) -> NDArray[np.float32]:
 def read_normals_array(path: str | Path) -> NDArray[np.float32]:
     """Read normals from a ``.npy`` array; zero vectors are invalid.
 
-    Vectors with a non-finite component become zero, with one warning per file.
+    Vectors with a non-finite component become zero, with a warning that names the first such file.
 
     Returns:
         ``(H, W, 3)`` float32.
@@ -163,9 +216,10 @@ def read_normals_array(path: str | Path) -> NDArray[np.float32]:
         raise ValueError(f'has shape {normals.shape} where (H, W, 3) is expected')
     finite = np.isfinite(normals).all(axis=-1, keepdims=True)
     if not finite.all():
-        warn_once(
+        warn_first(
+            'normals that are not finite',
             f'normals label {path}: {np.count_nonzero(~finite)} vectors are NaN or infinite; they '
-            'count as invalid. Store zero vectors there to silence this.'
+            'count as invalid, here and in other files. Store zero vectors there to silence this.',
         )
         normals = np.where(finite, normals, np.float32(0))
     length = np.linalg.norm(normals, axis=-1)

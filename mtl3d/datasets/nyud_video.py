@@ -1,15 +1,16 @@
 """NYUv2's labelled images together with frames of its videos, which have depth only."""
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
-from numpy.typing import NDArray
 
 from mtl3d.datasets.colmap import Frame, SceneCameras
-from mtl3d.datasets.label_readers import read_gray
+from mtl3d.datasets.label_readers import check_depth_unit, read_stored_depth
 from mtl3d.datasets.multi_task_dataset import LabelFile
 from mtl3d.datasets.nyud import NYUDv2Dataset
 from mtl3d.registry import DATASETS
@@ -21,22 +22,10 @@ NYUD_INTRINSICS = np.array([[518.86, 0, 324.58], [0, 519.47, 252.74], [0, 0, 1]]
 SUFFIX = '_out'
 
 
-def read_video_depth(path: str) -> NDArray[np.float32]:
-    """Read a depth map of the public copy of the videos.
-
-    Pictures of 8 bits hold 0 .. 255 for 0 .. 10 m, those of 16 bits millimetres; 0 is no
-    measurement.
-
-    Returns:
-        ``(H, W)`` float32 metres.
-    """
-    stored = read_gray(path)
-    metres_per_step = np.float32(10 / 255 if stored.dtype == np.uint8 else 0.001)
-    return stored.astype(np.float32) * metres_per_step
-
-
 def find_video_frames(video_root: Path, frame_stride: int = 1) -> dict[str, list[Frame]]:
     """List the frames of ``nyu2_train/<scene>_out/<number>.jpg`` with ``<number>.png``.
+
+    Its folder ``nyu2_test``, the labelled test images, is not looked at.
 
     Args:
         video_root: Folder that holds ``nyu2_train``.
@@ -54,20 +43,27 @@ def find_video_frames(video_root: Path, frame_stride: int = 1) -> dict[str, list
             f"video_root='{video_root}' has no folder nyu2_train: give the folder to which the "
             'public copy of the NYUv2 videos was extracted (docs/cross_view.md)'
         )
-    scenes = {}
+    scenes: dict[str, list[Frame]] = {}
+    incomplete: list[Frame] = []
     for folder in sorted(root.glob(f'*{SUFFIX}')):
         names = {path.name for path in folder.iterdir()}
         numbers = sorted(int(n[:-4]) for n in names if n.endswith('.jpg') and n[:-4].isdigit())
-        frames = [
-            Frame(str(number), folder / f'{number}.jpg', folder / f'{number}.png')
-            for number in numbers[::frame_stride]
-            if f'{number}.png' in names
-        ]
+        frames: list[Frame] = []
+        for number in numbers[::frame_stride]:
+            frame = Frame(str(number), folder / f'{number}.jpg', folder / f'{number}.png')
+            (frames if frame.depth.name in names else incomplete).append(frame)
         if frames:
             scenes[folder.name] = frames
     if not scenes:
         raise FileNotFoundError(
             f"'{root}' has no frames: expected <scene>{SUFFIX}/<number>.jpg and <number>.png"
+        )
+    if incomplete:
+        print_log(
+            f"'{root}': {len(incomplete)} frames without depth are left out, the first one is "
+            f'{incomplete[0].image}',
+            logger='current',
+            level=logging.WARNING,
         )
     return scenes
 
@@ -82,46 +78,31 @@ class NYUDv2VideoDataset(NYUDv2Dataset):
     scale), see :class:`~mtl3d.datasets.TwoViewDataset`, which makes items of two views of them.
 
     Args:
-        data_root: As in :class:`NYUDv2Dataset`.
-        ann_file: As in :class:`NYUDv2Dataset`.
         video_root: Folder that holds ``nyu2_train``.
         cameras: Folder that ``tools/dataset_converters/nyud_video.py`` wrote; None for frames
             without poses.
         frame_stride: Take every so many frames of a scene.
+        units_per_metre: Stored depth values per metre; None recognises the public copy, see
+            :func:`~mtl3d.datasets.label_readers.read_stored_depth`.
         labelled_repeat: How many times each labelled image is listed, against the many frames.
-        tasks: As in :class:`NYUDv2Dataset`; frames have ``depth`` if it is among them.
-        data_fraction: As in :class:`NYUDv2Dataset`; part of the labelled images.
-        fraction_seed: As in :class:`NYUDv2Dataset`.
-        metainfo: As in :class:`NYUDv2Dataset`.
-        pipeline: As in :class:`NYUDv2Dataset`.
-        indices: As in :class:`NYUDv2Dataset`.
-        test_mode: As in :class:`NYUDv2Dataset`.
-        serialize_data: As in :class:`NYUDv2Dataset`.
-        lazy_init: As in :class:`NYUDv2Dataset`.
+        labelled: All arguments of :class:`NYUDv2Dataset`. ``data_fraction`` and ``fraction_seed``
+            choose among the labelled images; frames have ``depth`` if it is among ``tasks``.
 
     Raises:
-        ValueError: A number below 1, a damaged camera file, or as in :class:`NYUDv2Dataset`.
+        ValueError: A number below 1, a damaged camera file, implausible depth, or as in
+            :class:`NYUDv2Dataset`.
         FileNotFoundError: The videos or the cameras are missing, or as in :class:`NYUDv2Dataset`.
     """
 
     def __init__(
         self,
         *,
-        data_root: str,
-        ann_file: str,
         video_root: str,
         cameras: str | None = None,
         frame_stride: int = 1,
+        units_per_metre: float | None = None,
         labelled_repeat: int = 1,
-        tasks: Sequence[str] | None = None,
-        data_fraction: float = 1.0,
-        fraction_seed: int = 0,
-        metainfo: Mapping[str, Any] | None = None,
-        pipeline: Sequence[Mapping[str, Any] | Callable] = (),
-        indices: int | Sequence[int] | None = None,
-        test_mode: bool = False,
-        serialize_data: bool = True,
-        lazy_init: bool = False,
+        **labelled: Any,
     ) -> None:
         for name, value in dict(frame_stride=frame_stride, labelled_repeat=labelled_repeat).items():
             if value < 1:
@@ -129,20 +110,9 @@ class NYUDv2VideoDataset(NYUDv2Dataset):
         self.video_root = Path(video_root)
         self.cameras = None if cameras is None else Path(cameras)
         self.frame_stride = frame_stride
+        self.read_depth = partial(read_stored_depth, units_per_metre=units_per_metre)
         self.labelled_repeat = labelled_repeat
-        super().__init__(
-            data_root=data_root,
-            ann_file=ann_file,
-            tasks=tasks,
-            data_fraction=data_fraction,
-            fraction_seed=fraction_seed,
-            metainfo=metainfo,
-            pipeline=pipeline,
-            indices=indices,
-            test_mode=test_mode,
-            serialize_data=serialize_data,
-            lazy_init=lazy_init,
-        )
+        super().__init__(**labelled)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """List the labelled images, then the frames."""
@@ -153,6 +123,8 @@ class NYUDv2VideoDataset(NYUDv2Dataset):
                 f"cameras='{self.cameras}' has no <scene>{SUFFIX}.json. Make them by: python "
                 f'tools/dataset_converters/nyud_video.py {self.video_root} {self.cameras}'
             )
+        if 'depth' in self.tasks:
+            check_depth_unit(next(iter(scenes.values()))[0].depth, self.read_depth)
         frames = [item for name, listed in scenes.items() for item in self._items(name, listed)]
         with_camera = sum('pose' in item for item in frames)
         print_log(
@@ -167,7 +139,7 @@ class NYUDv2VideoDataset(NYUDv2Dataset):
             frame.name: dict(
                 img_id=f'{scene}/{frame.name}',
                 img_path=str(frame.image),
-                labels={'depth': LabelFile(str(frame.depth), read_video_depth)}
+                labels={'depth': LabelFile(str(frame.depth), self.read_depth)}
                 if 'depth' in self.tasks
                 else {},
                 scene=scene,

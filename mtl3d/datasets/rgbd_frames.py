@@ -9,15 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from mtl3d.datasets.label_readers import read_gray
+from mtl3d.datasets.label_readers import check_depth_unit, read_stored_depth
 from mtl3d.datasets.multi_task_dataset import LabelFile, LabelPattern, MultiTaskDataset
 from mtl3d.datasets.rgbd_folder import find_frames
 from mtl3d.registry import DATASETS
-
-
-def read_stored_depth(path: str, *, units_per_metre: float = 1000.0) -> NDArray[np.float32]:
-    """Read a depth picture: ``(H, W)`` float32 metres, 0 = no measurement."""
-    return read_gray(path).astype(np.float32) / np.float32(units_per_metre)
 
 
 def read_poses(path: Path) -> NDArray[np.float64]:
@@ -68,14 +63,15 @@ class RGBDFramesDataset(MultiTaskDataset):
         data_root: The folder; ``.jpg`` and ``.pgm`` are read as well.
         intrinsics: (fx, fy, cx, cy) in pixels; the first pixel's centre is (0, 0).
         pose_file: See :func:`read_poses`; relative to ``data_root``.
-        units_per_metre: Depth values per metre.
+        units_per_metre: Stored depth values per metre.
         tasks: ``('depth',)``, or ``()`` for pictures and poses alone.
         pipeline: Transforms.
         test_mode: As in MMEngine.
         lazy_init: As in MMEngine.
 
     Raises:
-        ValueError: The file of poses is damaged or does not have one row per frame.
+        ValueError: The file of poses is damaged or does not have one row per frame, or the first
+            frame's depth is implausible.
         FileNotFoundError: A folder or a file is missing.
     """
 
@@ -116,6 +112,8 @@ class RGBDFramesDataset(MultiTaskDataset):
                 'frames in color/: one row per frame is expected'
             )
         read = partial(read_stored_depth, units_per_metre=self.units_per_metre)
+        if 'depth' in self.tasks:
+            check_depth_unit(frames[0][2], read)
         return [
             dict(
                 img_id=name,

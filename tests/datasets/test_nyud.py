@@ -8,7 +8,7 @@ from archives import SIZE, make_nyud, save_array, save_picture
 from mmengine.dataset import BaseDataset
 
 from mtl3d.datasets import LabelPattern, MultiTaskDataset, NYUDv2Dataset
-from mtl3d.datasets.label_readers import read_depth_array
+from mtl3d.datasets.label_readers import read_depth_array, warn_again
 from mtl3d.datasets.multi_task_dataset import hash_subset
 from mtl3d.registry import DATASETS
 
@@ -244,15 +244,23 @@ def test_colour_picture_in_the_place_of_class_ids(tmp_path):
         nyud(tmp_path)[0]
 
 
-def test_depth_in_millimetres_warns_once(tmp_path, recwarn):
+@pytest.fixture
+def fresh_warnings():
+    warn_again()
+
+
+@pytest.mark.usefixtures('fresh_warnings')
+def test_depth_in_millimetres_warns_for_the_first_file(tmp_path):
     make_nyud(tmp_path)
-    save_array(tmp_path / 'depth/0001.npy', np.full(SIZE, 2500, np.uint16))
+    for name in ('0001', '0003'):
+        save_array(tmp_path / f'depth/{name}.npy', np.full(SIZE, 2500, np.uint16))
     dataset = nyud(tmp_path)
     with pytest.warns(UserWarning, match=r'depth/0001.npy: the median depth is 2500 m.*by 1000'):
         dataset[0]
-    dataset[0]  # a second warning would be an error
+    dataset[0], dataset[1]  # a second warning would be an error
 
 
+@pytest.mark.usefixtures('fresh_warnings')
 def test_depth_that_is_not_finite_is_no_measurement(tmp_path):
     make_nyud(tmp_path)
     depth = np.full(SIZE, 3.0)
@@ -265,6 +273,7 @@ def test_depth_that_is_not_finite_is_no_measurement(tmp_path):
     dataset[0]
 
 
+@pytest.mark.usefixtures('fresh_warnings')
 def test_normals_that_are_not_finite_are_invalid(tmp_path):
     written = make_nyud(tmp_path, pictures=False)
     normals = written['0001']['normals'].copy()

@@ -7,7 +7,8 @@ from PIL import Image
 from room_video import room_views, write_video
 
 from mtl3d.datasets.colmap import FrameCamera, Pair, SceneCameras
-from mtl3d.datasets.nyud_video import NYUD_INTRINSICS, find_video_frames, read_video_depth
+from mtl3d.datasets.label_readers import read_stored_depth
+from mtl3d.datasets.nyud_video import NYUD_INTRINSICS, find_video_frames
 from mtl3d.registry import DATASETS
 
 SIZE = (24, 32)
@@ -27,8 +28,8 @@ def roots(tmp_path):
         for name, view in zip(('1', '11', '21'), views, strict=True)
     }
     pairs = [
-        Pair(('1', '11'), 50, 1.0, 0.05, (0.9, 0.6)),
-        Pair(('11', '21'), 40, 2.0, 0.05, (0.5, 0.4)),
+        Pair(('1', '11'), 50, 1.0, 0.05, (0.9, 0.6), 0.01),
+        Pair(('11', '21'), 40, 2.0, 0.05, (0.5, 0.4), 0.02),
     ]
     (tmp_path / 'cameras').mkdir()
     SceneCameras(frames, pairs, 1.0, []).write(tmp_path / 'cameras' / f'{SCENE}.json')
@@ -98,9 +99,33 @@ def test_pairs_are_those_of_the_converter(roots):
 def test_depth_of_8_and_of_16_bits(tmp_path):
     for dtype, value, metres in ((np.uint8, 51, 2.0), (np.uint16, 2500, 2.5), (np.uint16, 0, 0.0)):
         Image.fromarray(np.full((2, 3), value, dtype)).save(tmp_path / 'x.png')
-        depth = read_video_depth(str(tmp_path / 'x.png'))
+        depth = read_stored_depth(str(tmp_path / 'x.png'))
         assert depth.dtype == np.float32
         np.testing.assert_allclose(depth, metres, rtol=1e-6)
+
+
+def test_another_unit_of_depth(roots):
+    """The default takes 16 bits for millimetres; a wrong unit is found before any work."""
+    metres = build(roots)[4]['data_samples'].gt.depth
+    half = build(roots, units_per_metre=2000.0)[4]['data_samples'].gt.depth
+    np.testing.assert_allclose(half, metres / 2, rtol=1e-6)
+    for units in (1.0, 100_000.0):
+        with pytest.raises(ValueError, match=r'1\.png: the median depth is .*units_per_metre must'):
+            build(roots, units_per_metre=units)
+    build(roots, units_per_metre=1.0, tasks=['semseg'])  # no depth, no opinion about it
+
+
+def test_a_misspelt_argument_is_named(roots):
+    with pytest.raises(TypeError, match="'taks'"):
+        build(roots, taks=['depth'])
+
+
+def test_test_images_of_the_public_copy_are_not_read(roots):
+    """As the copy has them: nyu2_test/<number>_colors.png and 16-bit <number>_depth.png."""
+    (roots / 'nyu2_test').mkdir()
+    for name in ('00000_colors.png', '00000_depth.png'):
+        Image.fromarray(np.full(SIZE, 1000, np.uint16)).save(roots / 'nyu2_test' / name)
+    assert not any('nyu2_test' in build(roots).get_data_info(i)['img_path'] for i in range(6))
 
 
 def test_frames_are_in_the_order_of_time(tmp_path):

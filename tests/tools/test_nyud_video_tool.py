@@ -94,6 +94,7 @@ def test_existing_models_are_read(main, videos, tmp_path, capsys):
         (('{videos}', 'out', '--scenes', 'kitchen_out'), "'kitchen_out' is not in"),
         (('{videos}', 'out', '--models', 'nowhere'), "--models 'nowhere' is not a folder"),
         (('{videos}', 'out', '--workers', '0'), 'workers=0'),
+        (('{videos}', 'out', '--units-per-metre', '1'), 'units_per_metre must be the number of'),
     ],
 )
 def test_wrong_arguments_are_named(main, videos, tmp_path, capsys, monkeypatch, arguments, message):

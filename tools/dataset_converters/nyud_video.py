@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 
 from mtl3d.datasets.colmap.convert import PairLimits, convert_scenes
 from mtl3d.datasets.colmap.sparse_model import require_pycolmap
-from mtl3d.datasets.nyud_video import NYUD_INTRINSICS, find_video_frames, read_video_depth
+from mtl3d.datasets.label_readers import check_depth_unit, read_stored_depth
+from mtl3d.datasets.nyud_video import NYUD_INTRINSICS, find_video_frames
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -43,12 +45,16 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     names = ('FX', 'FY', 'CX', 'CY')
     default = tuple(NYUD_INTRINSICS[[0, 1, 0, 1], [0, 1, 2, 2]].tolist())
     add('--intrinsics', type=float, nargs=4, default=default, metavar=names, help='in pixels')
+    add('--units-per-metre', type=float, help='of stored depth; by default 1000, of 8 bits 25.5')
     add('--max-distance', type=int, default=limits.max_distance, help='of a pair, in frames')
     add('--min-points', type=int, default=limits.min_points, help='common points of a pair')
     spread = 'quartile distance over median of sensor depth / COLMAP depth'
     add('--max-spread', type=float, default=limits.max_spread, help=spread)
+    residual = 'median relative difference of depth between the frames of a pair'
+    add('--max-residual', type=float, default=limits.max_residual, help=residual)
     add('--workers', type=int, default=os.cpu_count() or 1, help='scenes at a time')
     add('--threads', type=int, default=1, help="COLMAP's threads for each scene")
+    add('--seed', type=int, default=0, help="of COLMAP's random numbers")
     add('--retry', action='store_true', help='try the scenes again that failed before')
     return parser.parse_args(argv)
 
@@ -65,6 +71,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         if unknown:
             raise ValueError(f"--scenes: '{unknown[0]}' is not in {args.source}/nyu2_train")
         scenes = {name: scenes[name] for name in args.scenes}
+    read_depth = partial(read_stored_depth, units_per_metre=args.units_per_metre)
+    check_depth_unit(next(iter(scenes.values()))[0].depth, read_depth)
+    limits = PairLimits(args.max_distance, args.min_points, args.max_spread, args.max_residual)
     fx, fy, cx, cy = args.intrinsics
     failures = {}
     columns = ('COLMAP', BarColumn(), MofNCompleteColumn(), 'scenes', TimeRemainingColumn())
@@ -75,11 +84,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                 scenes,
                 args.out,
                 intrinsics=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
-                read_depth=read_video_depth,
-                limits=PairLimits(args.max_distance, args.min_points, args.max_spread),
+                read_depth=read_depth,
+                limits=limits,
                 models=args.models,
                 workers=args.workers,
                 threads=args.threads,
+                seed=args.seed,
                 retry=args.retry,
             ):
                 if reason is not None:

@@ -33,6 +33,7 @@ class Pair:
             over those of the whole scene.
         spread: Difference of the quartiles of the points' ratios over their median.
         overlap: Part of the pixels of each frame, in the order of ``frames``, that the other sees.
+        residual: Median relative difference of depth where one is projected onto the other.
     """
 
     frames: tuple[str, str]
@@ -40,6 +41,7 @@ class Pair:
     scale: float
     spread: float
     overlap: tuple[float, float]
+    residual: float
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class SceneCameras:
                         scale=pair['scale'],
                         spread=pair['spread'],
                         overlap=tuple(pair['overlap']),
+                        residual=pair['residual'],
                     )
                     for pair in content['pairs']
                 ],

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 #: Up to this many images are matched each with each, beyond only with their neighbours in time.
 EXHAUSTIVE_UP_TO = 40
 
+#: Pixels that a match may be off the epipolar line.
+MAX_ERROR = 3.0
+
 
 class ReconstructionError(RuntimeError):
     """COLMAP could not make a usable model of a scene; the message says why."""
@@ -91,8 +94,17 @@ def reconstruct(
         extraction_options=extraction,
         device=colmap.Device.cpu,
     )
+    # Against COLMAP's defaults twice the points, and models that depend less on the seed.
+    matching.guided_matching = True
+    verification = colmap.TwoViewGeometryOptions()
+    verification.ransac.max_error = MAX_ERROR
     match = colmap.match_exhaustive if len(names) <= EXHAUSTIVE_UP_TO else colmap.match_sequential
-    match(database, matching_options=matching, device=colmap.Device.cpu)
+    match(
+        database,
+        matching_options=matching,
+        verification_options=verification,
+        device=colmap.Device.cpu,
+    )
     mapping = colmap.IncrementalPipelineOptions()
     mapping.num_threads = threads
     mapping.random_seed = seed
