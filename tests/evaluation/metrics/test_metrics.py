@@ -1,6 +1,7 @@
 """Registered metrics: what they append, how they pool, and what they say."""
 
 import random
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch.multiprocessing as mp
 from mmengine.structures import PixelData
 
 from mtl3d.evaluation import MultiTaskEvaluator
+from mtl3d.evaluation.functional import depth, normals, saliency
 from mtl3d.evaluation.metrics import (
     DepthMetric,
     HumanPartsMetric,
@@ -161,6 +163,30 @@ def test_images_without_people_count_in_clean_only() -> None:
     skipped = HumanPartsMetric().image_statistics(pred.numpy(), gt.numpy())
     scored = HumanPartsMetric(protocol='clean').image_statistics(pred.numpy(), gt.numpy())
     assert not skipped.any() and scored[1, 3] == 4
+    assert skipped.shape == scored.shape == (3, 7)
+    gt[0, 1] = 255
+    assert not HumanPartsMetric().image_statistics(pred.numpy(), gt.numpy()).any()
+    gt[0, 0, 0] = 3
+    assert HumanPartsMetric().image_statistics(pred.numpy(), gt.numpy())[1, 3] == 4
+
+
+@pytest.mark.parametrize(
+    ('cls', 'protocol', 'functional'),
+    [(DepthMetric, 'clean', depth), (NormalsMetric, 'survey', normals),
+     (SaliencyMetric, 'clean', saliency), (SaliencyMetric, 'survey', saliency)],
+)  # fmt: skip
+def test_the_protocol_reaches_the_functions(
+    cls: type[PerImageMetric], protocol: str, functional: ModuleType
+) -> None:
+    metric = cls(protocol=protocol)
+    gt, pred = (field.get(metric.task).numpy() for field in _fields(0, (8, 10)))
+    if cls is DepthMetric:
+        pred = pred - 3  # the protocols differ below the lower bound only
+    stats = metric.image_statistics(pred, gt)
+    np.testing.assert_array_equal(stats, functional.image_statistics(pred, gt, protocol=protocol))
+    assert not np.array_equal(stats, functional.image_statistics(pred, gt))
+    options = dict(protocol=protocol) if cls is SaliencyMetric else {}
+    assert metric.summarize(stats[None]) == functional.summarize(stats[None], **options)
 
 
 def test_bootstrap_intervals_are_in_the_summary() -> None:
