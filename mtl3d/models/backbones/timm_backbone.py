@@ -1,6 +1,6 @@
 """Any timm model as the shared encoder; the only place where timm is imported."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +210,7 @@ def create_timm_model(model_name: str, pretrained: bool | str, arguments: Mappin
         state = fetch_weights(model_name, arguments)
     else:
         state = read_weights(Path(pretrained))
+        check_depth(model_name, build_skeleton(model_name, own_arguments(arguments)), state)
     check_names(model_name, skeleton, state)
     embedding = getattr(skeleton, 'pos_embed', None)
     if embedding is not None and hasattr(skeleton, 'patch_embed'):
@@ -239,6 +240,15 @@ def build_skeleton(model_name: str, arguments: Mapping[str, Any]) -> Any:
         ) from error
 
 
+def own_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the arguments that only concern a model's input and output."""
+    of_input_and_output = {
+        'img_size', 'patch_size', 'num_classes', 'global_pool', 'features_only', 'out_indices',
+        'feature_location', 'output_stride',
+    }  # fmt: skip
+    return {key: value for key, value in arguments.items() if key not in of_input_and_output}
+
+
 def fetch_weights(model_name: str, arguments: Mapping[str, Any]) -> dict[str, Tensor]:
     """Get timm's published weights at their own image and patch size.
 
@@ -253,19 +263,49 @@ def fetch_weights(model_name: str, arguments: Mapping[str, Any]) -> dict[str, Te
     Raises:
         ConnectionError: They are neither in the local cache nor reachable, or do not exist.
     """
-    of_input_and_output = {
-        'img_size', 'patch_size', 'num_classes', 'global_pool', 'features_only', 'out_indices',
-        'feature_location', 'output_stride',
-    }  # fmt: skip
-    own = {key: value for key, value in arguments.items() if key not in of_input_and_output}
     try:
-        return timm.create_model(model_name, pretrained=True, **own).state_dict()
+        model = timm.create_model(model_name, pretrained=True, **own_arguments(arguments))
+        return model.state_dict()
     except Exception as error:  # whichever of its HTTP libraries fails, the advice is the same
         raise ConnectionError(
             f'The pretrained weights of {model_name} could not be fetched ({error}). Without '
             "network, download them elsewhere and set backbone.pretrained='path/to/file', or use "
             'pretrained=False.'
         ) from error
+
+
+def check_depth(model_name: str, model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Refuse weights of a deeper network of the same widths, which would be cut off silently.
+
+    HRNet-W18 in the place of its small v2, which many papers call HRNet-W18, is such a case.
+
+    Args:
+        model_name: For the message.
+        model: The complete model.
+        state: The weights.
+
+    Raises:
+        ValueError: There are weights of a block beyond the model's last one.
+    """
+    last = last_indices(model.state_dict())
+    for blocks, index in last_indices(state).items():
+        if index > last.get(blocks, index):
+            raise ValueError(
+                f'The weights do not fit {model_name}: they are of a deeper network, with '
+                f'{blocks}.{index} where {model_name} ends with {blocks}.{last[blocks]}'
+            )
+
+
+def last_indices(names: Iterable[str]) -> dict[str, int]:
+    """Find the last index of every list of modules: list's name -> index."""
+    last: dict[str, int] = {}
+    for name in names:
+        parts = name.split('.')
+        for place, part in enumerate(parts):
+            if part.isdigit():
+                blocks = '.'.join(parts[:place])
+                last[blocks] = max(last.get(blocks, 0), int(part))
+    return last
 
 
 def check_names(model_name: str, skeleton: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -150,6 +150,20 @@ def test_weights_of_another_architecture(tmp_path, source):
         backbone(tmp_path / 'vit.pth', model_kwargs=KWARGS | dict(mlp_ratio=2))
 
 
+def test_weights_of_a_deeper_network(tmp_path):
+    with torch.device('meta'):
+        deep = timm.create_model('hrnet_w18').state_dict()
+    torch.save(
+        {name: torch.zeros(()).expand(x.shape) for name, x in deep.items()}, tmp_path / 'w.pth'
+    )
+    with pytest.raises(ValueError, match=r'deeper network, with layer1.3 where .* layer1.1'):
+        TimmBackbone(
+            model_name='hrnet_w18_small_v2',
+            pretrained=str(tmp_path / 'w.pth'),
+            model_kwargs=dict(feature_location=''),
+        )
+
+
 def test_without_network_the_advice_is_a_file(tmp_path, monkeypatch):
     def unreachable(*args: object, **kwargs: object) -> None:
         if kwargs.get('pretrained'):
