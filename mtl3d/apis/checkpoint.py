@@ -83,7 +83,10 @@ def check_state_dict(
         if names
     ]
     if parts:
-        raise ValueError(f'Checkpoint {source} is of another architecture: {"; ".join(parts)}')
+        raise ValueError(
+            f'Checkpoint {source} is of another architecture: {"; ".join(parts)}. Use the config '
+            'it was trained with; a copy lies in its work dir'
+        )
 
 
 def drop_regularizer(model: nn.Module) -> None:

@@ -2,12 +2,16 @@
 
 import argparse
 import difflib
+import errno
 import os
 import re
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import DictAction
 
@@ -15,6 +19,11 @@ from mmengine.config import DictAction
 USER_ERRORS = (
     ValueError, KeyError, TypeError, OSError, ImportError, SyntaxError, FloatingPointError,
 )  # fmt: skip
+#: How torch and its data loader say that memory is short.
+SHORTAGE = re.compile(
+    r"can't allocate memory|[Cc]annot allocate memory|out of memory|unable to mmap|"
+    r'DataLoader worker .*(killed|exited)'
+)
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 #: Choices of ``--outputs``. The model's ``OUTPUTS`` once more, since importing it takes seconds.
 OUTPUTS = ('heads', 'regularizer', 'average', 'all')
@@ -36,17 +45,55 @@ def run_tool(
     arguments = list(sys.argv[1:] if argv is None else argv)
     show_trace = '--traceback' in arguments
     tool = Path(sys.argv[0]).name
+    threading.excepthook = _thread_failed
     try:
         main([argument for argument in arguments if argument != '--traceback'])
     except KeyboardInterrupt as interrupt:
         print(f'{tool}: interrupted. {interrupt}'.rstrip(), file=sys.stderr)
         return INTERRUPTED
-    except USER_ERRORS as error:
+    except (*USER_ERRORS, MemoryError, RuntimeError) as error:
+        message = explain(error)
+        if message is None:
+            raise
         if show_trace:
             traceback.print_exc()
-        print(f'{tool}: error: {one_line(error)}', file=sys.stderr)
+        if int(os.environ.get('RANK', 0)) > 0:
+            # All ranks usually fail for the same reason. The first one says so, and the launcher
+            # ends the others while they wait.
+            time.sleep(5)
+        print(f'{tool}: error: {message}', file=sys.stderr)
         return 1
     return 0
+
+
+def explain(error: Exception) -> str | None:
+    """Say in one line what the user should change.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        The message; None for a fault of ours.
+    """
+    line = one_line(error)
+    shortage = SHORTAGE.search(line)
+    if shortage or isinstance(error, MemoryError):
+        reason = line[shortage.start() if shortage else 0 :].split('. ')[0]
+        return (
+            f'too little memory ({reason}). Lower batch_size or num_workers of the '
+            "data loader; docs/training.md lists more under 'Memory and speed'"
+        )
+    if isinstance(error, OSError):
+        line = re.sub(r'^\[Errno \d+\] ', '', line)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            line += '. Free some space and start again; train.py goes on with --resume'
+    return line if isinstance(error, USER_ERRORS) else None
+
+
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    # Of a full disk, which stops TensorBoard's thread as well, the main thread tells.
+    if getattr(failure.exc_value, 'errno', None) != errno.ENOSPC:
+        threading.__excepthook__(failure)
 
 
 def one_line(error: BaseException) -> str:
@@ -60,12 +107,27 @@ def one_line(error: BaseException) -> str:
     return ' '.join(lines)
 
 
+class ConfigOptions(DictAction):
+    """MMEngine's action for ``--cfg-options``, which names a word that is no ``KEY=VALUE``."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        """Parse the words.
+
+        Raises:
+            ValueError: A word has no ``=``.
+        """
+        for word in values:
+            if '=' not in word:
+                raise ValueError(f"{option} {word}: expected KEY=VALUE, without spaces at the '='")
+        super().__call__(parser, namespace, values, option)
+
+
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that every tool with a config takes."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         default={},
         metavar='KEY=VALUE',
         help='change config entries: a.b=1; list entries by index: a.0.b=1',
@@ -75,7 +137,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of tools that run on several devices."""
-    parser.add_argument('--work-dir', help='where logs and checkpoints go')
+    parser.add_argument(
+        '--work-dir', type=output_folder, metavar='DIR', help='where logs and checkpoints go'
+    )
     parser.add_argument(
         '--launcher',
         choices=('none', 'pytorch', 'slurm', 'mpi'),

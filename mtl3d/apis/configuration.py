@@ -1,6 +1,7 @@
 """From a config file to a config that is ready to build a Runner, or one clear error."""
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A key, type or task name is unknown.
+        ValueError: A key, type or task name is unknown, or an option cannot be merged.
     """
     ensure_torchvision()
     path = Path(path)
@@ -38,10 +39,13 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     cfg = Config.fromfile(path)
     length = cfg.get('max_iters')
     if options:
-        cfg.merge_from_dict(dict(options))
+        try:
+            cfg.merge_from_dict(dict(options))
+        except (KeyError, TypeError) as error:  # MMEngine does not say which option it is about
+            raise ValueError(f'cannot set {", ".join(options)}: {error.args[0]}') from error
+    check_config(cfg)
     if length is not None and cfg.max_iters != length:
         _change_length(cfg, length)
-    check_config(cfg)
     return cfg
 
 
@@ -77,6 +81,11 @@ def prepare(cfg: Config, *, work_dir: str | Path | None = None, launcher: str = 
     stem = Path(cfg.filename).stem if cfg.filename else 'run'
     cfg.work_dir = str(work_dir or cfg.get('work_dir') or Path('work_dirs', stem))
     cfg.launcher = launcher
+    if launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise ValueError(
+            "launcher='pytorch', but torchrun did not start this process: use tools/dist_train.sh "
+            'or tools/dist_test.sh'
+        )
     setup_cpu_dist(cfg)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)

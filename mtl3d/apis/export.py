@@ -1,5 +1,6 @@
 """Checkpoints to hand on: weights only, without what only training needs."""
 
+import io
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from mtl3d.apis.checkpoint import load_weights, sha256
 from mtl3d.apis.inference import init_model
+from mtl3d.engine.atomic_backend import AtomicBackend
 from mtl3d.version import __version__
 
 
@@ -82,7 +84,9 @@ def publish(checkpoint: str | Path, output: str | Path) -> Path:
 
 def _save(path: Path, state: Mapping[str, Tensor], cfg: Config | None = None) -> None:
     meta = dict(mtl3d_version=__version__, cfg=cfg.pretty_text if cfg else '')
-    torch.save(dict(meta=meta, state_dict=dict(state)), path)
+    content = io.BytesIO()
+    torch.save(dict(meta=meta, state_dict=dict(state)), content)
+    AtomicBackend().put(content.getvalue(), path)
 
 
 class _Logits(nn.Module):

@@ -52,9 +52,10 @@ def init_model(
 
     Raises:
         FileNotFoundError: The config or the checkpoint does not exist.
-        ValueError: The config holds no model, or the checkpoint is damaged or belongs to another
-            model.
+        ValueError: The config holds no model, the checkpoint is damaged or belongs to another
+            model, or there is no such device.
     """
+    check_device(device)
     if isinstance(config, Config):
         cfg = copy.deepcopy(config)  # the caller's stays as it is
         cfg.merge_from_dict(dict(cfg_options or {}))
@@ -73,6 +74,19 @@ def init_model(
     model.cfg = cfg
     model.dataset_meta = dataset_meta(cfg)
     return model.to(device).eval()
+
+
+def check_device(device: str | torch.device) -> None:
+    """Refuse a device that is not there, before a model is built for it.
+
+    Raises:
+        ValueError: Torch cannot put a tensor on it.
+    """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # asserted by a build of torch without CUDA
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device='{device}' cannot be used: {reason}") from error
 
 
 def fill(model: MultiTaskModel, state: Mapping[str, Tensor], source: str) -> None:

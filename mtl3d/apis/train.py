@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor
 
-from mtl3d.apis.checkpoint import check_state_dict, find_checkpoint
+from mtl3d.apis.checkpoint import check_state_dict, find_checkpoint, load_weights
 from mtl3d.apis.configuration import build_runner, check_data_roots
 from mtl3d.utils.compat import load_checkpoint_file
 from mtl3d.utils.modules import unwrapped
@@ -36,15 +36,17 @@ def train(cfg: Config, *, resume: bool | str | Path = False, validate: bool = Tr
         cfg.update(val_cfg=None, val_dataloader=None, val_evaluator=None)
         cfg.default_hooks.checkpoint.save_best = None
     check_accumulation(cfg)
+    weights = None
     if resume:
         cfg.load_from = str(find_checkpoint(cfg.work_dir) if resume is True else resume)
         cfg.resume = True
-        if not Path(cfg.load_from).expanduser().is_file():
-            raise FileNotFoundError(f'Checkpoint {cfg.load_from} does not exist')
+        weights = resumable_weights(cfg.load_from)
+    elif cfg.get('load_from') and '://' not in cfg.load_from:
+        load_weights(cfg.load_from)  # refuses a damaged file before data and model are built
     check_data_roots(cfg, ['train_dataloader', 'val_dataloader'])
     runner = build_runner(cfg)
-    if resume:
-        check_resumable(unwrapped(runner.model), cfg.load_from)
+    if weights is not None:
+        check_state_dict(unwrapped(runner.model), weights, source=cfg.load_from)
     on_interrupt = signal.getsignal(signal.SIGINT)  # InterruptHook changes it
     try:
         runner.train()
@@ -56,11 +58,12 @@ def train(cfg: Config, *, resume: bool | str | Path = False, validate: bool = Tr
     return runner
 
 
-def check_resumable(model: nn.Module, path: str | Path) -> None:
-    """Refuse a checkpoint that does not fit the model, or has no training state.
+def resumable_weights(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights of a checkpoint that training can go on from.
 
     Raises:
-        ValueError: It does not fit; the message names missing, unexpected and different weights.
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or has no training state.
     """
     checkpoint = load_checkpoint_file(path)
     if 'optimizer' not in checkpoint:
@@ -68,7 +71,7 @@ def check_resumable(model: nn.Module, path: str | Path) -> None:
             f'Checkpoint {path} has no training state to resume. To start from its weights, use '
             f'--cfg-options load_from={path}'
         )
-    check_state_dict(model, checkpoint['state_dict'], source=path)
+    return checkpoint['state_dict']
 
 
 def check_accumulation(cfg: Config) -> None:

@@ -8,13 +8,21 @@ from mmengine.runner import Runner
 
 from mtl3d.registry import RUNNERS
 
-#: How the long reports begin that MMEngine writes before the first iteration.
-PREAMBLE = ('\n' + '-' * 60 + '\nSystem environment', 'Config:\n', 'Hooks will be executed')
+#: How the messages begin that MMEngine writes before the first iteration whatever the run is: long
+#: reports, and remarks about its own parts.
+PREAMBLE = (
+    '\n' + '-' * 60 + '\nSystem environment',
+    'Config:\n',
+    'Hooks will be executed',
+    'Distributed training is not used, all SyncBatchNorm',
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias',
+)
 
 
 @RUNNERS.register_module()
 class BriefRunner(Runner):
-    """A Runner that leaves the environment, the config and the order of hooks out of the console.
+    """A Runner that leaves what is no news of the run, such as the config, out of the console.
 
     They are in the log file, in full.
     """

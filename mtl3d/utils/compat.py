@@ -95,14 +95,15 @@ def load_checkpoint_file(path: str | Path, map_location: Any = 'cpu') -> dict[st
         raise FileNotFoundError(f'Checkpoint {path} does not exist')
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+    except MemoryError:
+        raise
+    except pickle.UnpicklingError:
         raise ValueError(
             f'Checkpoint {path} was refused: it is damaged, or it holds more than tensors and '
-            f'plain values, and unpickling it could run any code. ({reason})'
+            'plain values, and unpickling it could run any code'
         ) from None
-    except (RuntimeError, EOFError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # the bytes of a damaged file decide which
+        reason = f'{type(error).__name__}: {error}'.splitlines()[0].split('. ')[0]
         raise ValueError(f'Checkpoint {path} cannot be read, is it complete? ({reason})') from error
 
 

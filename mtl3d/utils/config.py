@@ -30,6 +30,7 @@ CONSUMED_KEYS = {
     'optim_wrapper': frozenset({'constructor', 'paramwise_cfg'}),
     'parameter scheduler': frozenset({'convert_to_iter_based'}),
 }
+LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 #: Keys that point to a better way.
 REPLACED_KEYS = {
     'activation_checkpointing': (
@@ -204,6 +205,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     """
     check_top_level(cfg)
     _check_untyped(cfg)
+    _check_values(cfg)
     _check_task_names(cfg)
     for path, part in typed_dicts(dict(cfg.items()), ''):  # a Config is no Mapping itself
         _check_part(path, part)
@@ -212,6 +214,7 @@ def check_config(cfg: Mapping[str, Any]) -> None:
 def _check_untyped(cfg: Mapping[str, Any]) -> None:
     """Check the dicts that the Runner hands to functions, or whose unknown keys it ignores."""
     from mmengine.runner import Runner  # as above
+    from mmengine.utils.dl_utils import set_multi_processing
     from torch.utils.data import DataLoader
 
     loader = _parameters(DataLoader.__init__) | {'num_batch_per_epoch'}
@@ -221,13 +224,35 @@ def _check_untyped(cfg: Mapping[str, Any]) -> None:
         'test_dataloader': loader,
         'randomness': _parameters(Runner.set_randomness),
         'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
+        'env_cfg.mp_cfg': _parameters(set_multi_processing),
         'auto_scale_lr': {'enable', 'base_batch_size'},
     }
     for section, valid in sections.items():
-        part = cfg.get(section)
+        part: Any = cfg
+        for key in section.split('.'):
+            part = (part or {}).get(key)
         for key in part if isinstance(part, Mapping) else ():
             if key not in valid:
                 raise ValueError(f"{section} has no key '{key}'. {nearest(key, valid)}")
+
+
+def _check_values(cfg: Mapping[str, Any]) -> None:
+    """Refuse values that the Runner would take, or complain about without naming the key."""
+    if (cfg.get('visualizer') or {}).get('name') is not None:
+        raise ValueError(
+            'visualizer.name must not be set: a second run in the same process would log into the '
+            "first one's folder"
+        )
+    level = cfg.get('log_level', 'INFO')
+    if level not in LOG_LEVELS:
+        raise ValueError(f'log_level={level!r}: valid are {", ".join(LOG_LEVELS)}')
+    iterations = cfg.get('max_iters', 1)
+    if not isinstance(iterations, int) or iterations < 1:
+        raise ValueError(f'max_iters={iterations!r}: it must be a whole number of at least 1')
+    hooks = cfg.get('default_hooks') or {}
+    named = [name for name, hook in hooks.items() if hook is None or 'type' in hook]
+    for name in hooks.keys() - set(named):
+        raise ValueError(f"default_hooks.{name} has no 'type'. {nearest(name, named)}")
 
 
 def _parameters(function: Callable) -> set[str]:

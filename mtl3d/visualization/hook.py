@@ -13,6 +13,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.visualization import LocalVisBackend
 from torch import Tensor
 
 from mtl3d.registry import HOOKS
@@ -29,8 +30,8 @@ class MultiTaskVisualizationHook(Hook):
     After each validation the same few images are read from the data set once more and predicted by
     the main process, so the batches and the metrics of the validation stay as they are, and so does
     the state of the random generators. The panels go to
-    ``<work_dir>/panels/iter_<iteration>/<img_id>.png`` and to the runner's visualizer
-    (TensorBoard).
+    ``<work_dir>/panels/iter_<iteration>/<img_id>.png``, and to TensorBoard or whatever else the
+    runner's visualizer has beside local files.
 
     Args:
         num_images: How many images to draw at each validation, evenly spread over the data set;
@@ -68,9 +69,9 @@ class MultiTaskVisualizationHook(Hook):
                 panel = self._draw(item['inputs'], sample, dataset, caption)
                 name = str(sample.get('img_id', index))
                 write_png(folder / f'{name}.png', panel)
-                # LocalVisBackend makes a file name of it, in a folder that it does not create.
-                title = f'panel_{name}'.replace('/', '_')
-                runner.visualizer.add_image(title, panel, step=runner.iter)
+                for backend in runner.visualizer._vis_backends.values():
+                    if not isinstance(backend, LocalVisBackend):  # it would write the file again
+                        backend.add_image(f'panel_{name}', panel, step=runner.iter)
 
     def after_test_iter(
         self,

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -69,6 +70,12 @@ def test_bad_input_is_one_line(tmp_path, trained, capsys, monkeypatch):
     assert 'Nothing to resume' in line and 'empty' in line
     line = failure(capsys, 'train', config, '--resume', tmp_path / 'no.pth')
     assert 'no.pth does not exist' in line
+    monkeypatch.delenv('RANK', raising=False)
+    assert 'dist_train.sh' in failure(capsys, 'train', config, '--launcher', 'pytorch')
+    line = failure(capsys, 'train', config, '--cfg-options', 'max_iters')
+    assert '--cfg-options max_iters: expected KEY=VALUE' in line
+    line = failure(capsys, 'train', config, '--cfg-options', 'val_evaluator.metrics.9.type=x')
+    assert 'cannot set val_evaluator.metrics.9.type: Index 9' in line
     line = failure(capsys, 'train', config, '--launcher', 'slurm')
     assert 'needs GPUs' in line or torch.cuda.is_available()
     assert 'no.pth does not exist' in failure(capsys, 'test', config, tmp_path / 'no.pth')
@@ -77,6 +84,8 @@ def test_bad_input_is_one_line(tmp_path, trained, capsys, monkeypatch):
     assert 'needs a regularizer' in line
     assert 'must be .pth or .onnx' in failure(capsys, 'export', config, checkpoint, 'model.tar')
     assert 'no.pth does not exist' in failure(capsys, 'publish_model', tmp_path / 'no.pth', 'a.pth')
+    line = failure(capsys, 'infer', config, checkpoint, checkpoint, tmp_path, '--device', 'gpu')
+    assert "device='gpu' cannot be used" in line
     assert "'desing'" in failure(capsys, 'print_config', config, '--cfg-options', 'desing=1')
 
 
@@ -89,6 +98,29 @@ def test_a_result_that_cannot_be_written_is_refused_before_the_work(trained, tmp
     assert command_line.output_file(str(tmp_path / 'new' / 'x.json')).parent.is_dir()
     with pytest.raises(IsADirectoryError, match='cannot write .*: it is a folder'):
         command_line.output_file(str(tmp_path))
+
+
+@pytest.mark.parametrize('content', [b'hello world', b'', b'\x80\x02.', None])
+def test_a_damaged_checkpoint_is_named_before_the_long_work(
+    trained, tmp_path, capsys, monkeypatch, content
+):
+    for module in ('train', 'test'):
+        monkeypatch.setattr(
+            f'mtl3d.apis.{module}.build_runner', lambda cfg: pytest.fail('the long work has begun')
+        )
+    config, checkpoint = trained
+    bad = tmp_path / 'bad.pth'
+    bad.write_bytes(checkpoint.read_bytes()[:-1000] if content is None else content)
+    lines = [
+        failure(capsys, 'train', config, '--resume', bad),
+        failure(capsys, 'train', config, '--cfg-options', f'load_from={bad}'),
+        failure(capsys, 'test', config, bad),
+        failure(capsys, 'infer', config, bad, bad, tmp_path / 'out'),
+        failure(capsys, 'export', config, bad, tmp_path / 'out.pth'),
+        failure(capsys, 'publish_model', bad, tmp_path / 'out.pth'),
+    ]
+    assert all(f'Checkpoint {bad} ' in line for line in lines), lines
+    assert not list(tmp_path.glob('out*.pth'))
 
 
 @pytest.mark.parametrize(
@@ -282,6 +314,43 @@ def test_a_worker_s_error_is_reduced_to_its_last_line():
     assert command_line.one_line(packed) == 'img_path: bad.png'
     assert command_line.one_line(KeyError('a key')) == 'a key'
     assert command_line.one_line(ValueError('two\n lines')) == 'two lines'
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        MemoryError(),
+        MemoryError('Unable to allocate 8 GiB for an array'),
+        RuntimeError(
+            "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"
+        ),
+        torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has'),
+        RuntimeError('DataLoader worker (pid 7) is killed by signal: Killed. '),
+        OSError(12, 'Cannot allocate memory'),
+    ],
+)
+def test_too_little_memory_is_one_line_with_a_remedy(error, capsys):
+    def main(argv):
+        raise error
+
+    assert command_line.run_tool(main, []) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'too little memory' in line and 'Lower batch_size' in line
+
+
+def test_a_full_disk_is_one_line(capsys):
+    def main(argv):
+        def write():
+            raise OSError(28, 'No space left on device')
+
+        thread = threading.Thread(target=write)  # as TensorBoard does
+        thread.start()
+        thread.join()
+        write()
+
+    assert command_line.run_tool(main, []) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert 'error: No space left on device. Free some space' in line and '--resume' in line
 
 
 def test_faults_of_ours_keep_their_trace():

@@ -59,7 +59,12 @@ def test_a_valid_config_passes():
         ({'train_dataloader.batchsize': 3}, r"^train_dataloader has.*'batchsize'.*'batch_size'"),
         ({'randomness.sed': 3}, r"^randomness has.*'sed'.*'seed'"),
         ({'env_cfg.cudnn_benchmrk': True}, r"^env_cfg has.*'cudnn_benchmark'"),
+        ({'env_cfg.mp_cfg.start': 'fork'}, r"^env_cfg\.mp_cfg has.*'start'.*'mp_start_method'"),
         ({'auto_scale_lr.enabled': True}, r"^auto_scale_lr has.*'enable'"),
+        (
+            {'default_hooks': dict(timer=dict(type='IterTimerHook'), tmer=dict(interval=3))},
+            r"^default_hooks\.tmer has no 'type'.*'timer'",
+        ),
         ({'train_pipeline': [dict(type='LoadImage', color='rgb')]}, r"LoadImage has no.*'color'"),
         ({'model.tasks.semsegg': dict(type='SemSegTask', num_classes=2)}, r"'semsegg'.*'semseg'"),
         ({'activation_checkpointing': ['backbone']}, 'ActivationCheckpointingHook'),
@@ -67,6 +72,22 @@ def test_a_valid_config_passes():
     ],
 )
 def test_a_misspelt_name_is_found_with_its_path(options, message):
+    cfg = valid()
+    cfg.merge_from_dict(options)
+    with pytest.raises(ValueError, match=message):
+        check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'visualizer.name': 'mine'}, r'^visualizer\.name must not be set'),
+        ({'log_level': 'LOUD'}, r"^log_level='LOUD': valid are DEBUG"),
+        ({'max_iters': 0}, r'^max_iters=0: .* at least 1'),
+        ({'max_iters': 'many'}, r"^max_iters='many': .* whole number"),
+    ],
+)
+def test_a_wrong_value_is_found_with_its_key(options, message):
     cfg = valid()
     cfg.merge_from_dict(options)
     with pytest.raises(ValueError, match=message):

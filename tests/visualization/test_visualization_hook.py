@@ -8,10 +8,11 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmengine.visualization import BaseVisBackend
 from torch.utils.data import Dataset
 from toy import toy_model_cfg, toy_sample
 
-from mtl3d.registry import DATASETS, HOOKS, METRICS, MODELS
+from mtl3d.registry import DATASETS, HOOKS, METRICS, MODELS, VISBACKENDS
 from mtl3d.utils.image_io import read_stored
 from mtl3d.visualization.hook import MultiTaskVisualizationHook, predict_everything
 
@@ -39,6 +40,24 @@ class DepthSum(BaseMetric):
 
     def compute_metrics(self, results):
         return dict(depth_sum=sum(results), count=len(results))
+
+
+@VISBACKENDS.register_module()
+class MemoryVisBackend(BaseVisBackend):
+    """Remembers the names and steps of images, in the place of TensorBoard."""
+
+    seen: dict[str, list[int]] = {}
+
+    def _init_env(self):
+        pass
+
+    @property
+    def experiment(self):
+        return self
+
+    def add_image(self, name, image, step=0, **kwargs):
+        assert image.dtype == np.uint8 and image.shape[2] == 3
+        self.seen.setdefault(name, []).append(step)
 
 
 @HOOKS.register_module()
@@ -77,6 +96,10 @@ def run(work_dir, *hooks, regularizer=True, extra=(), test=False):
         default_hooks=dict(checkpoint=None, logger=dict(type='LoggerHook', interval=1)),
         log_processor=dict(by_epoch=False),
         custom_hooks=[*extra, *hooks],
+        visualizer=dict(
+            type='Visualizer',
+            vis_backends=[dict(type='LocalVisBackend'), dict(type='MemoryVisBackend')],
+        ),
         log_level='ERROR',
         randomness=dict(seed=0),
         experiment_name=work_dir.name,
@@ -86,6 +109,7 @@ def run(work_dir, *hooks, regularizer=True, extra=(), test=False):
 
 
 def test_validation_and_training_are_the_same_with_and_without_the_hook(tmp_path):
+    MemoryVisBackend.seen.clear()
     plain_record, drawn_record = RecordStates(), RecordStates()
     plain = run(tmp_path / 'plain', plain_record)
     drawn = run(tmp_path / 'drawn', drawn_record, MultiTaskVisualizationHook(num_images=3))
@@ -104,8 +128,8 @@ def test_validation_and_training_are_the_same_with_and_without_the_hook(tmp_path
         files = sorted((tmp_path / 'drawn' / 'panels' / iteration).iterdir())
         assert [file.name for file in files] == ['0.png', '2.png', '4.png']
         assert read_stored(files[0]).shape[0] > 3 * 200
-    pictures = list((tmp_path / 'drawn').glob('*/vis_data/vis_image/panel_*.png'))
-    assert len(pictures) == 6  # in the runner's visualizer too
+    assert MemoryVisBackend.seen == {f'panel_{i}': [2, 4] for i in (0, 2, 4)}
+    assert not list((tmp_path / 'drawn').rglob('vis_image/*.png'))  # no second copy
 
 
 def test_the_averaged_weights_are_the_ones_that_are_drawn(tmp_path, monkeypatch):
