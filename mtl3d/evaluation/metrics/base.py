@@ -27,7 +27,7 @@ class MetricSummary:
         field: Which predictions were scored.
         protocol: By which convention.
         settings: What else the values depend on, in words; empty where there is nothing.
-        num_images: Images that have both a label and a prediction.
+        num_images: Images that have a prediction and at least one labelled pixel that counts.
         values: Metric -> value.
         intervals: Metric -> (low, high), a 95 % confidence interval over images; empty unless
             asked for.
@@ -215,8 +215,9 @@ class PerImageMetric(BaseMetric):
             intervals = bootstrap(
                 stats, self.summarize, num_replicates=self.bootstrap, additive=self.additive
             )
+        num_images = int(sum(statistics.any() for statistics in scored.values()))
         self.summary = MetricSummary(
-            self.task, self.field, self.protocol, len(scored), values, intervals, self.settings
+            self.task, self.field, self.protocol, num_images, values, intervals, self.settings
         )
         return values
 

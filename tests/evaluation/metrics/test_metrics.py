@@ -189,6 +189,16 @@ def test_the_protocol_reaches_the_functions(
     assert metric.summarize(stats[None]) == functional.summarize(stats[None], **options)
 
 
+@pytest.mark.parametrize(('protocol', 'count'), [('published', 7), ('clean', 8)])
+def test_only_images_that_count_are_counted(protocol: str, count: int) -> None:
+    empty = PixelData(human_parts=torch.zeros(1, 4, 4, dtype=torch.int64))
+    nobody = MultiTaskDataSample(gt=empty, pred=empty, metainfo=dict(img_id='nobody'))
+    metric = HumanPartsMetric(protocol=protocol)
+    metric.process(None, [sample.to_dict() for sample in [*_samples(), nobody]])
+    metric.evaluate(8)
+    assert metric.summary is not None and metric.summary.num_images == count
+
+
 def test_bootstrap_intervals_are_in_the_summary() -> None:
     metric = SemSegMetric(bootstrap=50)
     metric.process(None, [sample.to_dict() for sample in _samples()])
