@@ -10,7 +10,7 @@ from PIL import Image
 
 from mtl3d.datasets.label_readers import read_gray, read_rgb
 from mtl3d.datasets.transforms.functional import crop_intrinsics, resize_intrinsics, resize_label
-from mtl3d.utils.camera import normals_from_depth
+from mtl3d.geometry.depth_maps import normals_from_depth
 
 
 def find_frames(source: Path) -> list[tuple[str, Path, Path]]:
@@ -92,7 +92,7 @@ def convert_rgbd_folder(
         units_per_metre: Depth values per metre; 0 is no measurement.
         size: (H, W) of the written images.
         val_frames: How many of the last frames go to the validation list.
-        normals_radius: See :func:`~mtl3d.utils.camera.normals_from_depth`.
+        normals_radius: See :func:`~mtl3d.geometry.depth_maps.normals_from_depth`.
 
     Returns:
         Split -> ids.

@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
+from mtl3d.geometry.depth_maps import depth_residual, overlap
 from mtl3d.registry import DATASETS
-from mtl3d.utils.camera import depth_residual, overlap
 
 #: Every how many pixels the overlap of two views looks at the depth.
 STRIDE = 4

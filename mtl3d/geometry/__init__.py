@@ -1,4 +1,4 @@
-"""Cameras and the points they see; pure tensor functions."""
+"""Cameras and the points they see: tensor functions here, NumPy's in ``depth_maps``."""
 
 from mtl3d.geometry.cameras import (
     backproject,
@@ -8,7 +8,6 @@ from mtl3d.geometry.cameras import (
     pixel_grid,
     project,
     relative_pose,
-    resize_intrinsics,
     transform,
 )
 
@@ -20,6 +19,5 @@ __all__ = [
     'pixel_grid',
     'project',
     'relative_pose',
-    'resize_intrinsics',
     'transform',
 ]

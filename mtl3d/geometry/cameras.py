@@ -4,8 +4,6 @@ The centre of the top left pixel is at (0, 0), as in OpenCV and COLMAP's convert
 picture therefore spans [-0.5, W - 0.5] x [-0.5, H - 0.5]. Poses are rigid 4x4 matrices.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -130,21 +128,6 @@ def relative_pose(target_to_world: Tensor, source_to_world: Tensor) -> Tensor:
         ``(..., 4, 4)``.
     """
     return torch.linalg.inv(target_to_world) @ source_to_world
-
-
-def resize_intrinsics(intrinsics: Tensor, scale: Sequence[float]) -> Tensor:
-    """Carry a resize of the picture into the intrinsics.
-
-    Pixel borders, not pixel centres, scale about the origin: ``x' + 0.5 = s (x + 0.5)``.
-
-    Args:
-        intrinsics: ``(..., 3, 3)``.
-        scale: New size over old size, (x, y).
-    """
-    scale_x, scale_y = scale
-    shift = intrinsics.new_tensor([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    stretch = torch.diag(intrinsics.new_tensor([scale_x, scale_y, 1]))
-    return torch.linalg.inv(shift) @ stretch @ shift @ intrinsics
 
 
 def frustum_coordinates(

@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from mtl3d.datasets.rgbd_frames import read_poses
 from mtl3d.datasets.synthesis import SynthRoomsSpec, write_synth_rooms
+from mtl3d.geometry.depth_maps import depth_residual
 from mtl3d.registry import DATASETS
-from mtl3d.utils.camera import depth_residual
 
 FRAMES = Path(__file__).parents[3] / 'shared' / 'data' / 'rgbd_frames'
 PIPELINE = [dict(type='LoadImage'), dict(type='LoadLabels'), dict(type='PackMultiTaskInputs')]

@@ -57,16 +57,6 @@ def test_relative_pose_takes_source_to_target():
     assert torch.allclose(g.transform(moved, target), g.transform(point, source))
 
 
-def test_resized_intrinsics_agree_with_opencvs_resize():
-    # A horizontal ramp holds its own x coordinate, so a resized ramp tells where pixels went.
-    ramp = np.tile(np.arange(64, dtype=np.float32), (48, 1))
-    small = cv2.resize(ramp, (32, 12), interpolation=cv2.INTER_LINEAR)
-    identity = torch.eye(3, dtype=torch.float64)
-    matrix = g.resize_intrinsics(identity, (0.5, 0.25))
-    old = torch.tensor([small[0, 5], 0, 1], dtype=torch.float64)
-    assert (matrix @ old)[0].item() == pytest.approx(5)
-
-
 @pytest.mark.parametrize(
     ('bad', 'message'),
     [

@@ -24,7 +24,7 @@ from mtl3d.datasets.colmap.sparse_model import (
     reconstruct,
 )
 from mtl3d.geometry import check_intrinsics
-from mtl3d.utils.camera import depth_residual, overlap
+from mtl3d.geometry.depth_maps import depth_residual, overlap
 
 #: Every how many pixels the overlap of two frames looks at the depth.
 STRIDE = 4

@@ -3,6 +3,7 @@
 import random
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,8 +22,8 @@ from mtl3d.datasets.transforms.functional import (
     resize_intrinsics,
     zoom_distances,
 )
+from mtl3d.geometry.depth_maps import points_of_depth
 from mtl3d.structures import LABEL_SPECS
-from mtl3d.utils.camera import backproject
 
 HEIGHT, WIDTH = 60, 84
 INTRINSICS = np.array([[70.0, 0, 40.3], [0, 72.0, 31.8], [0, 0, 1]])
@@ -73,7 +74,7 @@ GEOMETRIC = dict(
 
 def fitted_normal(depth, intrinsics):
     """The normal of the plane through all measured points, in the axes of the labels."""
-    points = backproject(depth, intrinsics)[depth > 0]
+    points = points_of_depth(depth, intrinsics)[depth > 0]
     normal = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)[2][2]
     normal *= -np.sign(normal[2])  # towards the viewer, who looks along +z
     return normal * (1, -1, -1)
@@ -104,7 +105,7 @@ def test_points_project_where_the_picture_shows_them(name):
     """The image stores its old pixel coordinates; project its points by the old and new camera."""
     results = GEOMETRIC[name](plane_item())
     image = results['img'].astype(np.float64)
-    points = backproject(results['gt_depth'], results['intrinsics'])
+    points = points_of_depth(results['gt_depth'], results['intrinsics'])
     factor = results.get('scale_factor', (1, 1))[0] if name in SHRINKING else 1.0
     points = points * factor  # the scene was made 1 / f as large
     if results.get('flip'):
@@ -132,6 +133,14 @@ def test_resized_camera_keeps_the_edges_of_the_picture():
     right_edge = np.linalg.inv(INTRINSICS) @ (WIDTH - 0.5, HEIGHT - 0.5, 1)
     expected = (2 * WIDTH - 0.5, HEIGHT / 2 - 0.5, 1)
     np.testing.assert_allclose(moved @ right_edge, expected, atol=1e-12)
+
+
+def test_resized_camera_follows_opencvs_resize():
+    """A horizontal ramp holds its own x coordinate, so a resized ramp tells where pixels went."""
+    ramp = np.tile(np.arange(64, dtype=np.float32), (48, 1))
+    small = cv2.resize(ramp, (32, 12), interpolation=cv2.INTER_LINEAR)
+    moved = resize_intrinsics(np.eye(3), (0.5, 0.25)) @ (small[0, 5], 0, 1)
+    assert moved[0] == pytest.approx(5)
 
 
 def test_two_flips_are_the_identity():

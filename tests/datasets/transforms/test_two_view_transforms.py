@@ -16,7 +16,7 @@ from mtl3d.datasets.transforms import (
     RandomScaleRotate,
     Resize,
 )
-from mtl3d.utils.camera import backproject, depth_residual, overlap
+from mtl3d.geometry.depth_maps import depth_residual, overlap, points_of_depth
 
 UP = np.diag([1.0, -1.0, -1.0])  # the labels' axes: y up, z towards the viewer
 
@@ -63,7 +63,7 @@ def assert_consistent(sample):
     assert overlap(error, sample.second.gt.depth[0].numpy()) > 0.4
     # Normals agree as well: turned by the pose, those of the second view are those of the first.
     visible = np.abs(np.nan_to_num(error, nan=1)) < 0.02
-    points = backproject(sample.second.gt.depth[0].numpy(), sample.second.intrinsics)[visible]
+    points = points_of_depth(sample.second.gt.depth[0].numpy(), sample.second.intrinsics)[visible]
     rotation, shift = sample.relative_pose[:3, :3], sample.relative_pose[:3, 3]
     pixels = (points @ rotation.T + shift) @ sample.intrinsics.T
     column, row = np.round(pixels[:, :2] / pixels[:, 2:]).astype(int).T

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtl3d.utils.camera import backproject, depth_residual, normals_from_depth, overlap
+from mtl3d.geometry.depth_maps import depth_residual, normals_from_depth, overlap, points_of_depth
 
 INTRINSICS = np.array([[50.0, 0, 20.0], [0, 60.0, 15.0], [0, 0, 1]])
 SHAPE = (30, 40)
@@ -17,7 +17,7 @@ def plane(normal, offset):
 
 
 def test_backprojection_of_known_pixels():
-    points = backproject(np.full(SHAPE, 2.0), INTRINSICS)
+    points = points_of_depth(np.full(SHAPE, 2.0), INTRINSICS)
     np.testing.assert_allclose(points[15, 20], (0, 0, 2))
     np.testing.assert_allclose(points[15, 39], (19 / 50 * 2, 0, 2))
     np.testing.assert_allclose(points[0, 20], (0, -15 / 60 * 2, 2))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def backproject(depth: NDArray, intrinsics: NDArray) -> NDArray[np.float64]:
+def points_of_depth(depth: NDArray, intrinsics: NDArray) -> NDArray[np.float64]:
     """Compute the point that each pixel sees.
 
     Args:
@@ -40,7 +40,7 @@ def normals_from_depth(
         ``(H, W, 3)`` float32 unit vectors towards the viewer (x right, y up, z towards the viewer),
         zero where a neighbour is missing.
     """
-    points = backproject(depth.astype(np.float64), intrinsics)
+    points = points_of_depth(depth.astype(np.float64), intrinsics)
     normals = np.zeros(depth.shape + (3,), np.float32)
     r = radius
     if min(depth.shape) <= 2 * r:
@@ -86,7 +86,7 @@ def depth_residual(
         where something stands in front of the point, and NaN where either view has no measurement
         or the point is outside of the other picture.
     """
-    points = backproject(depth, intrinsics) @ to_other[:3, :3].T + to_other[:3, 3]
+    points = points_of_depth(depth, intrinsics) @ to_other[:3, :3].T + to_other[:3, 3]
     z = points[..., 2]
     usable = (depth > 0) & (z > 0)
     pixels = (points @ other_intrinsics.T)[..., :2] / np.where(usable, z, 1)[..., None]
