@@ -12,8 +12,11 @@ from mtl3d.models.tasks import (
     EdgeTask,
     HumanPartsTask,
     NormalsTask,
+    QuantizedDepthTask,
+    QuantizedNormalsTask,
     SaliencyTask,
     SemSegTask,
+    Task,
 )
 from mtl3d.registry import TASKS
 from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
@@ -123,6 +126,30 @@ def test_normals_reductions() -> None:
     logits = torch.randn_like(logits)
     pixel = NormalsTask().loss(logits, label)
     torch.testing.assert_close(NormalsTask(reduction='element').loss(logits, label), pixel / 3)
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_activation_is_in_float32(name: str) -> None:
+    logits = torch.randn(1, ALL[name].out_channels, 2, 2).half()
+    activated = ALL[name].activate(logits)
+    assert activated.dtype == torch.float32
+    torch.testing.assert_close(activated, ALL[name].activate(logits.float()))
+
+
+@pytest.mark.parametrize(
+    'task',
+    [ALL['semseg'], ALL['human_parts'], QuantizedDepthTask(), QuantizedNormalsTask()],
+    ids=lambda task: type(task).__name__,
+)
+def test_classes_are_activated_to_probabilities(task: Task) -> None:
+    logits = torch.randn(2, task.out_channels, 3, 4)
+    odds = logits.exp()
+    torch.testing.assert_close(task.activate(logits), odds / odds.sum(1, keepdim=True))
+
+
+def test_a_normal_along_an_axis_is_a_label() -> None:
+    up = torch.tensor([0.0, 0.0, 1.0]).view(1, 3, 1, 1)
+    assert NormalsTask().loss(-3 * up, up) == 2
 
 
 @pytest.mark.parametrize('cls', [SemSegTask, HumanPartsTask])
