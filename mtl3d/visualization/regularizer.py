@@ -145,7 +145,12 @@ def point_cloud(
 
     Returns:
         Points ``(P, 3)`` float32 in metres (x right, y down, z away), colours ``(P, 3)`` uint8.
+
+    Raises:
+        ValueError: ``field_of_view`` is no angle of a pinhole camera.
     """
+    if not 0 < field_of_view < 180:
+        raise ValueError(f'field_of_view={field_of_view}: give degrees between 0 and 180')
     height, width, _ = volume.colors.shape
     row, column, sample = np.nonzero(volume.weights >= min_weight)
     focal = width / 2 / math.tan(math.radians(field_of_view) / 2)
