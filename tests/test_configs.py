@@ -279,7 +279,7 @@ def learning_rates(stem: str) -> dict[str, float]:
     return {name: rates[id(p)] for name, p in model.named_parameters() if p.requires_grad}
 
 
-def test_foundation_models_learn_slowly_near_the_image():
+def test_foundation_models_learn_slowly_near_the_image(shared_backbones):
     for stem, vit, outside in (
         ('invpt_dinov3l_nyud', 'backbone.model', 'decoder.heads.depth.conv.weight'),
         ('mtinet_dinov2l_nyud', 'backbone.backbone.model', 'backbone.project.0.0.conv.weight'),
@@ -290,13 +290,13 @@ def test_foundation_models_learn_slowly_near_the_image():
         assert rates[outside] == 1e-4
 
 
-def test_frozen_foundation_model_learns_nothing():
+def test_frozen_foundation_model_learns_nothing(shared_backbones):
     rates = learning_rates('invpt_dinov2l_nyud_frozen')
     assert not any(name.startswith('backbone') for name in rates)
     assert set(rates.values()) == {1e-4}
 
 
-def test_astmt_learns_faster_where_one_task_does():
+def test_astmt_learns_faster_where_one_task_does(shared_backbones):
     rates = learning_rates('astmt_seresnet50_nyud')
     assert rates['backbone.stages.0.0.conv1.weight'] == 1e-3
     assert rates['backbone.stages.0.0.conv2.conv.weight'] == 1e-3

@@ -1,12 +1,3 @@
-# HRNet-W48: four maps of strides 4 to 32, up-sampled bilinearly inside (see hrnet18s.py).
-model = dict(
-    type='MultiTaskModel',
-    backbone=dict(
-        type='TimmBackbone',
-        model_name='hrnet_w48.ms_in1k',
-        pretrained=True,
-        out_indices=(1, 2, 3, 4),
-        upsample_mode='bilinear',
-        model_kwargs=dict(feature_location=''),
-    ),
-)
+# HRNet-W48 in place of HRNet-W18-small.
+_base_ = './hrnet18s.py'
+model = dict(backbone=dict(model_name='hrnet_w48.ms_in1k'))

@@ -1,16 +1,4 @@
-# InvPT with DINOv3 ViT-L/16.
-# Its position encoding is rotary: any image size. The weights have a licence of their own.
-# The image size and the tasks come from the data set's part of the config.
-model = dict(
-    type='MultiTaskModel',
-    backbone=dict(
-        type='TimmBackbone',
-        model_name='vit_large_patch16_dinov3.lvd1689m',
-        pretrained=True,
-        out_blocks=(6, 12, 18),
-        drop_path_rate=0.15,
-    ),
-    decoder=dict(type='InvPTDecoder', head=dict(type='ConvHead')),
-)
-# Some parameters exist only so that published weights fit (see InvPTDecoder).
-find_unused_parameters = True
+# InvPT with DINOv3 ViT-L/16. Its position encoding is rotary: any image size. The weights have a
+# licence of their own.
+_base_ = './invpt_vitl.py'
+model = dict(backbone=dict(model_name='vit_large_patch16_dinov3.lvd1689m'))

@@ -1,19 +1,10 @@
-# A pyramid of strides 4 to 32 made from four maps of DINOv2 ViT-L.
-# Its patches of 14 do not divide the sizes that InvPT needs (multiples of 64 for patches of 16), so
-# the patch projection is resampled to 16 x 16 pixels when the weights are loaded.
-# The image size comes from the data set's part of the config.
+# The same pyramid with DINOv2 ViT-L, its patches of 14 resampled to 16 (see invpt_dinov2l.py).
+_base_ = './pyramid_dinov3l.py'
 model = dict(
-    type='MultiTaskModel',
     backbone=dict(
-        type='PyramidBackbone',
-        channels=(64, 128, 256, 512),
         backbone=dict(
-            type='TimmBackbone',
             model_name='vit_large_patch14_dinov2.lvd142m',
-            pretrained=True,
-            out_blocks=(6, 12, 18),
-            drop_path_rate=0.15,
             model_kwargs=dict(patch_size=16),
-        ),
-    ),
+        )
+    )
 )

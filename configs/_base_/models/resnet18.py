@@ -1,11 +1,3 @@
-# ResNet-18 with torchvision's weights, dilated to stride 8: one map.
-model = dict(
-    type='MultiTaskModel',
-    backbone=dict(
-        type='TimmBackbone',
-        model_name='resnet18.tv_in1k',
-        pretrained=True,
-        out_indices=(4,),
-        model_kwargs=dict(output_stride=8),
-    ),
-)
+# ResNet-18 in place of ResNet-50.
+_base_ = './resnet50.py'
+model = dict(backbone=dict(model_name='resnet18.tv_in1k'))

@@ -1,14 +1,5 @@
 # MTI-Net's Adam over the 40 000 iterations of a global batch of 8 that the 3D-aware regularizer's
 # paper trains it for; polynomial decay at every iteration.
-# `--cfg-options max_iters=N` changes both places (see docs/training.md).
-max_iters = 40000
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-4, weight_decay=1e-4))
-# MMEngine's PolyLR reaches eta_min at step `end - 1`; one more makes the learning rate after k
-# steps exactly 1e-4 * (1 - k / max_iters) ** 0.9, and the last iteration still learns.
-param_scheduler = [
-    dict(type='PolyLR', power=0.9, eta_min=0.0, begin=0, end=max_iters + 1, by_epoch=False)
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=1000)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-auto_scale_lr = dict(enable=False, base_batch_size=8)
+_base_ = './poly_40k.py'
+optim_wrapper = dict(optimizer=dict(lr=1e-4, weight_decay=1e-4))
+auto_scale_lr = dict(base_batch_size=8)
