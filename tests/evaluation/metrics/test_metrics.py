@@ -14,6 +14,7 @@ from mtl3d.evaluation import MultiTaskEvaluator
 from mtl3d.evaluation.functional import depth, normals, saliency
 from mtl3d.evaluation.metrics import (
     DepthMetric,
+    EdgeMetric,
     HumanPartsMetric,
     NormalsMetric,
     PerImageMetric,
@@ -39,6 +40,7 @@ def _fields(seed: int, size: tuple[int, int]) -> tuple[PixelData, PixelData]:
         depth=5 * rand(1) + 0.5,
         normals=torch.nn.functional.normalize(rand(3) - 0.5, dim=0),
         saliency=(rand(1) > 0.6).float(),
+        edge=(rand(1) > 0.8).float(),
     )
     pred = PixelData(
         semseg=torch.where(rand(1) < 0.6, gt.semseg, (40 * rand(1)).long()),
@@ -46,6 +48,7 @@ def _fields(seed: int, size: tuple[int, int]) -> tuple[PixelData, PixelData]:
         depth=gt.depth + rand(1) - 0.5,
         normals=gt.normals + 0.5 * rand(3),
         saliency=(0.5 * gt.saliency + 0.5 * rand(1)).clamp(0, 1),
+        edge=(0.5 * gt.edge + 0.5 * rand(1)).clamp(0, 1),
     )
     return gt, pred
 
@@ -63,7 +66,10 @@ def _samples(count: int = 7) -> list[MultiTaskDataSample]:
 
 
 def _evaluate(batches: list[list[MultiTaskDataSample]], **options: Any) -> dict[str, float]:
-    evaluator = MultiTaskEvaluator(metrics=[cls(**options) for cls in METRIC_CLASSES])
+    boundaries = EdgeMetric(max_dist=0.1, workers=1)
+    evaluator = MultiTaskEvaluator(
+        metrics=[*(cls(**options) for cls in METRIC_CLASSES), boundaries]
+    )
     for batch in batches:
         evaluator.process(batch)
     return evaluator.evaluate(size=1)  # the size is not needed, see PerImageMetric.evaluate
@@ -77,7 +83,8 @@ def test_batches_order_and_duplicates_change_no_digit(protocol: str) -> None:
     random.Random(1).shuffle(shuffled)
     assert _evaluate([[s] for s in shuffled], protocol=protocol) == expected
     assert _evaluate([shuffled[:4], shuffled[4:]], protocol=protocol) == expected
-    assert len(expected) == 3 + 3 + 9 + 6 + 2
+    assert len(expected) == 3 + 3 + 9 + 6 + 2 + 6
+    assert 0 < expected['edge/odsF'] < 100
 
 
 def _rank(rank: int, init: str, expected: dict[str, float]) -> None:
