@@ -1,5 +1,9 @@
 """COLMAP's poses against true ones, their scale, and scenes from which nothing can be had."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -305,6 +309,47 @@ def test_scenes_without_scale_or_pair_are_refused(depth, names, message):
     views, frames = synthetic_views()
     with pytest.raises(ReconstructionError, match=message):
         metric_cameras({name: views[name] for name in names}, frames, depth, PairLimits())
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from test_colmap import flat_depth, synthetic_views
+from mtl3d.datasets.colmap import convert
+
+def depth(path):
+    time.sleep(60 * path.startswith('second'))
+    return flat_depth(path)
+
+convert.read_sparse_model = lambda folder: synthetic_views()[0]
+frames = lambda scene: [convert.Frame(n, Path(n), Path(scene + n)) for n in '12']
+scenes = {scene: frames(scene) for scene in ('first', 'second')}
+settings = dict(intrinsics=synthetic_views()[0]['1'].intrinsics, models=Path('models'))
+list(convert.convert_scenes(scenes, Path(sys.argv[1]), read_depth=depth, **settings))
+"""
+
+
+def test_a_killed_run_leaves_whole_files_and_continues(tmp_path, monkeypatch):
+    """kill -9 in the middle of the second scene; the first one is not done again."""
+    command = [sys.executable, '-c', KILLED, str(tmp_path)]
+    path = f'{Path(__file__).parent}{os.pathsep}{Path(__file__).parents[1]}'
+    with subprocess.Popen(command, env=os.environ | dict(PYTHONPATH=path)) as process:
+        while process.poll() is None and not list(tmp_path.glob('.work-second-*')):
+            time.sleep(0.05)
+        process.kill()
+    left = sorted(file.name.split('-')[0] for file in tmp_path.iterdir())
+    assert left == ['.work', 'first.json']
+    written = (tmp_path / 'first.json').stat().st_mtime_ns
+
+    views, frames = synthetic_views()
+    monkeypatch.setattr('mtl3d.datasets.colmap.convert.read_sparse_model', lambda folder: views)
+    again = convert_scenes(
+        dict(first=frames, second=frames), tmp_path, intrinsics=views['1'].intrinsics,
+        read_depth=flat_depth, models=Path('models'),
+    )  # fmt: skip
+    assert list(again) == [('first', None), ('second', None)]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ['first.json', 'second.json']
+    assert (tmp_path / 'first.json').stat().st_mtime_ns == written
 
 
 def test_ratios_are_those_of_the_nearest_pixel():
