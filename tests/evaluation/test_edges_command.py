@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -237,3 +239,9 @@ def test_unknown_names_are_refused(folders):
         evaluate_folder(*folders, dataset='nyud', workers=0)
     with pytest.raises(FileNotFoundError, match='no such image list'):
         evaluate_folder(*folders, dataset='nyud', image_list=Path('nowhere.txt'))
+
+
+def test_the_command_does_not_wait_for_torch():
+    code = 'import sys, mtl3d.evaluation.edges; print({"torch", "mmengine"} & set(sys.modules))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == 'set()'

@@ -131,9 +131,8 @@ class EdgeMetric(PerImageMetric):
     @property
     def settings(self) -> str:
         """The choices that a reader must know to compare the scores."""
-        return (
-            f'max_dist {self.max_dist:g}, ground truth {self.ground_truth}, matcher {self.matcher}'
-        )
+        source = self.ground_truth + (' (lines where there was none)' if self._warned else '')
+        return f'max_dist {self.max_dist:g}, ground truth {source}, matcher {self.matcher}'
 
     def image_statistics(self, pred: np.ndarray, gt: np.ndarray, *, seed: int = 0) -> np.ndarray:
         """Count the matches of one image.

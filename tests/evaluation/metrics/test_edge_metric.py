@@ -163,7 +163,8 @@ def test_pascal_ground_truth_comes_from_the_label_map(tmp_path, monkeypatch):
         evaluate([[sample]], dataset='pascal_context', label_map_dir='nowhere')
     messages = []
     monkeypatch.setattr(edge_metric, 'print_log', lambda text, *_: messages.append(text))
-    from_label, _ = evaluate([[sample, make_sample(1)]], dataset='pascal_context')
+    from_label, summary = evaluate([[sample, make_sample(1)]], dataset='pascal_context')
+    assert 'label_map (lines where there was none)' in summary.settings
     assert len(messages) == 1 and 'no label map elsewhere' in messages[0]
     assert from_label == expected_scores([sample, make_sample(1)], 'lines', max_dist=0.0075)
     savemat(folder / 'image_0.mat', dict(LabelMap=label_map[1:]))
