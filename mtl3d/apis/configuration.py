@@ -11,7 +11,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mtl3d.engine.brief_runner import BriefRunner
-from mtl3d.utils.compat import ensure_torchvision, refuse_pickles, setup_cpu_dist
+from mtl3d.utils.compat import (
+    ensure_torchvision,
+    ignore_ddp_warnings,
+    refuse_pickles,
+    setup_cpu_dist,
+)
 from mtl3d.utils.config import check_config, typed_dicts
 
 _run_numbers = itertools.count()
@@ -87,6 +92,7 @@ def prepare(cfg: Config, *, work_dir: str | Path | None = None, launcher: str = 
             'or tools/dist_test.sh'
         )
     setup_cpu_dist(cfg)
+    ignore_ddp_warnings()
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)
         if loader and not loader.get('num_workers'):

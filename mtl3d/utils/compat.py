@@ -3,6 +3,7 @@
 import importlib
 import pickle
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,20 @@ def ensure_torchvision() -> None:
             f'{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor'
         )
     importlib.import_module('torchvision')
+
+
+def ignore_ddp_warnings() -> None:
+    """Leave out two warnings about distributed training that users can do nothing about.
+
+    MMEngine passes ``broadcast_buffers``, which new versions of torch call deprecated. And torch
+    says that a gradient's strides are not its bucket's where they differ only in a dimension of
+    size 1, as those of a depthwise convolution do, for which any stride is right.
+
+    Delete when MMEngine passes ``forward_sync_buffers``, and torch leaves such dimensions out of
+    the comparison.
+    """
+    for message in ('`broadcast_buffers` is deprecated', 'Grad strides do not match'):
+        warnings.filterwarnings('ignore', message=message)
 
 
 def setup_cpu_dist(cfg: Config) -> None:

@@ -10,6 +10,14 @@ from mtl3d.utils.compat import load_checkpoint_file
 
 
 @pytest.mark.ddp
+def test_an_error_is_all_that_is_printed():
+    result = run('bash', ROOT / 'tools/dist_train.sh', 'nowhere.py', '2', PORT='29516')
+    assert result.returncode == 1
+    # The second process repeats it only if the first takes seconds to end.
+    assert set(result.stderr.splitlines()) == {'train.py: error: nowhere.py does not exist'}
+
+
+@pytest.mark.ddp
 def test_train_resume_and_test_with_two_processes(tmp_path):
     options = {'max_iters': 4, 'train_cfg.val_interval': 2, 'randomness.diff_rank_seed': True}
     config = write_config(tmp_path, options)
@@ -17,6 +25,7 @@ def test_train_resume_and_test_with_two_processes(tmp_path):
     whole, part = tmp_path / 'whole', tmp_path / 'part'
     first = run(*bash, whole, PORT='29517')
     assert first.returncode == 0, first.stderr[-3000:]
+    assert 'Warning' not in first.stderr
     checkpoint = load_checkpoint_file(whole / 'iter_4.pth')
     states = checkpoint['random_states']
     assert len(states) == 2 and same(states[0], states[1])  # not the same

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
@@ -65,6 +66,20 @@ def test_one_process_or_a_gpu_is_left_alone(no_gpu, monkeypatch):
 def test_slurm_on_a_cpu_is_refused(no_gpu):
     with pytest.raises(ValueError, match=r"launcher='slurm' needs GPUs.*dist_train.sh"):
         compat.setup_cpu_dist(Config(dict(launcher='slurm')))
+
+
+def test_a_depthwise_convolution_s_gradient_differs_in_a_stride_of_no_meaning():
+    convolution = torch.nn.Conv2d(8, 8, 3, groups=8)
+    convolution(torch.rand(2, 6, 6, 8).permute(0, 3, 1, 2)).sum().backward()
+    weight, gradient = convolution.weight, convolution.weight.grad
+    assert weight.is_contiguous() and gradient.is_contiguous()
+    if weight.stride() == gradient.stride():
+        pytest.skip('no such strides with this build of torch')
+    compat.ignore_ddp_warnings()
+    warnings.warn('Grad strides do not match bucket view strides.', UserWarning, stacklevel=1)
+    warnings.warn('`broadcast_buffers` is deprecated. Use', FutureWarning, stacklevel=1)
+    with pytest.raises(UserWarning, match='another'):
+        warnings.warn('another', UserWarning, stacklevel=1)
 
 
 class Poison:
