@@ -85,9 +85,6 @@ class TimmBackbone(nn.Module):
         model_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        if not timm.is_model(model_name):
-            base = model_name.split('.')[0]
-            raise ValueError(f"model_name='{model_name}': {nearest(base, timm.list_models())}")
         if out_blocks is not None and out_indices is not None:
             raise ValueError('out_blocks (of a ViT) excludes out_indices (of a pyramid)')
         arguments = dict(model_kwargs or {})
@@ -199,10 +196,12 @@ def create_timm_model(model_name: str, pretrained: bool | str, arguments: Mappin
         The model.
 
     Raises:
-        ValueError: The weights are of another architecture, or the model does not know an argument.
+        ValueError: There is no such model, the weights are of another architecture, or the model
+            does not know an argument.
         FileNotFoundError: ``pretrained`` is a path without a file.
         ConnectionError: The weights cannot be fetched.
     """
+    family(model_name)  # which names the nearest if there is none
     skeleton = build_skeleton(model_name, arguments)
     if pretrained is False:
         return timm.create_model(model_name, pretrained=False, **arguments)
@@ -226,6 +225,18 @@ def create_timm_model(model_name: str, pretrained: bool | str, arguments: Mappin
         raise ValueError(
             f'pretrained={pretrained!r} does not fit {model_name}: {first_mismatch}'
         ) from error
+
+
+def family(model_name: str) -> str:
+    """Find the module of timm that defines a model, for instance ``resnet``.
+
+    Raises:
+        ValueError: There is no such model.
+    """
+    base = model_name.split('.')[0]
+    if not timm.is_model(model_name):
+        raise ValueError(f"model_name='{model_name}': {nearest(base, timm.list_models())}")
+    return timm.model_entrypoint(base).__module__.rpartition('.')[2]
 
 
 def build_skeleton(model_name: str, arguments: Mapping[str, Any]) -> Any:

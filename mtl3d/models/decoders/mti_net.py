@@ -144,6 +144,7 @@ class MTINetDecoder(nn.Module):
         for fine, coarse in zip(sizes, sizes[1:], strict=False):
             if fine != (2 * coarse[0], 2 * coarse[1]):
                 raise ValueError(
-                    f'MTI-Net doubles each scale, but the features are {sizes}. Give images whose '
-                    'sides are divisible by the coarsest stride (32 for HRNet).'
+                    f'MTI-Net doubles each scale, but the features are {sizes}. It needs a pyramid '
+                    '(HRNet, Swin, a ViT in a PyramidBackbone) and images whose sides are '
+                    'divisible by its coarsest stride (32 for HRNet).'
                 )

@@ -37,11 +37,11 @@ class MTANEncoder(nn.Module):
             refinement is followed by pooling.
 
     Shape:
-        Input ``(N, 3, H, W)``; per task one feature ``(N, C, H / 8, W / 8)``; shared is the last
-        feature of the ResNet.
+        Input ``(N, 3, H, W)``; per task one feature ``(N, C, H / output_stride, W /
+        output_stride)``; shared is the last feature of the ResNet.
 
     Raises:
-        ValueError: ``output_stride`` is not 8, 16 or 32.
+        ValueError: The model is no ResNet, or ``output_stride`` is not 8, 16 or 32.
     """
 
     task_specific = True
@@ -55,8 +55,6 @@ class MTANEncoder(nn.Module):
         output_stride: int = 8,
     ) -> None:
         super().__init__()
-        if output_stride not in (8, 16, 32):
-            raise ValueError(f'output_stride={output_stride}: valid are 8, 16, 32')
         self.resnet = ResNetStages(model_name, pretrained=pretrained, output_stride=output_stride)
         channels = self.resnet.stage_channels
         self.out_channels = self.shared_channels = (channels[-1],)
@@ -69,10 +67,12 @@ class MTANEncoder(nn.Module):
             bottleneck_block(width, following)
             for width, following in zip(channels, channels[1:], strict=False)
         )
-        # The next stage halves the map as long as the output stride has not been reached.
+        # The next stage halves the map as long as the output stride has not been reached; it rounds
+        # up, as strided convolutions do.
         strides = (4, 8, 16, 32)
         self.pools = nn.ModuleList(
-            nn.MaxPool2d(2) if stride <= output_stride else nn.Identity() for stride in strides[1:]
+            nn.MaxPool2d(2, ceil_mode=True) if stride <= output_stride else nn.Identity()
+            for stride in strides[1:]
         )
 
     def forward(self, inputs: Tensor) -> TaskFeatures:

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from mtl3d.models.backbones.timm_backbone import create_timm_model
+from mtl3d.models.backbones.timm_backbone import create_timm_model, family
 
 
 class ResNetStages(nn.Module):
@@ -20,7 +20,7 @@ class ResNetStages(nn.Module):
         stage_channels: Channels after each of the four stages.
 
     Raises:
-        ValueError: The model is no such ResNet.
+        ValueError: The model is no ResNet, or ``output_stride`` is another.
     """
 
     stage_channels: tuple[int, ...]
@@ -29,10 +29,12 @@ class ResNetStages(nn.Module):
         self, model_name: str, *, pretrained: bool | str = False, output_stride: int = 8
     ) -> None:
         super().__init__()
+        if family(model_name) != 'resnet':
+            raise ValueError(f"model_name='{model_name}': this needs a ResNet, such as resnet50")
+        if output_stride not in (8, 16, 32):
+            raise ValueError(f'output_stride={output_stride}: valid are 8, 16, 32')
         arguments = dict(output_stride=output_stride, num_classes=0, global_pool='')
         self.model: Any = create_timm_model(model_name, pretrained, arguments)
-        if not hasattr(self.model, 'layer4') or not hasattr(self.model, 'maxpool'):
-            raise ValueError(f"model_name='{model_name}' is not a ResNet with four stages")
         self.stage_channels = tuple(
             int(info['num_chs']) for info in self.model.feature_info if 'layer' in info['module']
         )

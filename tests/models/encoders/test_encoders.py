@@ -31,6 +31,35 @@ def test_decoders_that_need_shared_features_are_refused(encoder):
         MODELS.build(bad)
 
 
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (dict(model_name='hrnet_w18'), "model_name='hrnet_w18': this needs a ResNet"),
+        (dict(model_name='resnet19'), "Did you mean 'resnet18'"),
+        (dict(output_stride=4), 'output_stride=4: valid are 8, 16, 32'),
+    ],
+)
+@pytest.mark.parametrize('encoder', ENCODERS)
+def test_wrong_settings_are_named(encoder, wrong, message):
+    with torch.device('meta'), pytest.raises(ValueError, match=message):
+        MODELS.build(dict(type=encoder, tasks=('depth',), **wrong))
+
+
+@pytest.mark.parametrize('output_stride', [8, 32])
+def test_mtan_takes_images_of_any_size(output_stride):
+    with torch.device('meta'):
+        encoder = MODELS.build(
+            dict(
+                type='MTANEncoder',
+                tasks=('depth',),
+                model_name='resnet18',
+                output_stride=output_stride,
+            )
+        )
+        features = encoder(torch.empty(2, 3, 57, 101))
+    assert features.per_task['depth'][0].shape == features.shared[0].shape
+
+
 def test_mtan_is_regularized_at_its_shared_feature():
     model = MODELS.build(cfg('MTANEncoder'))
     losses = model(
