@@ -118,8 +118,10 @@ def toy_cfg(folder: Path, options: Mapping[str, Any] | None = None, tail: str = 
     return prepare(load_config(write_config(folder, options, tail)))
 
 
-def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the repository in another process."""
+def run(
+    *command: str | Path, timeout: float = 120, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the repository in another process, for at most ``timeout`` seconds."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
@@ -128,7 +130,7 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
         | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
     )
 
 
