@@ -30,6 +30,8 @@ EVALUATED = {
     'average': ('pred_average',),
     'all': ('pred', 'pred_regularizer', 'pred_average'),
 }
+#: On which versions predictions and scores depend.
+PACKAGES = ('torch', 'numpy', 'scipy', 'numba', 'mmengine', 'timm', 'opencv-python')
 DRAWING_HOOK = 'MultiTaskVisualizationHook'
 WRITING_HOOK = 'PredictionWriterHook'
 
@@ -156,7 +158,7 @@ def write_report(
         checkpoint=str(checkpoint),
         checkpoint_sha256=sha256(checkpoint),
         processes=get_world_size(),
-        versions=versions(('torch', 'numpy', 'mmengine', 'timm', 'opencv-python')),
+        versions=versions(PACKAGES),
         date=time.strftime('%Y-%m-%dT%H:%M:%S%z'),
     )
     Path(path).parent.mkdir(parents=True, exist_ok=True)
