@@ -4,6 +4,7 @@ The weights follow from a rule on their names, so that only numbers need to be s
 """
 
 import json
+import re
 import zlib
 from pathlib import Path
 
@@ -17,12 +18,52 @@ from mtl3d.registry import MODELS
 
 DATA = Path(__file__).parent / 'data' / 'invpt'
 CONFIGS = Path(__file__).parents[1] / 'configs' / '_base_'
+#: What the published code numbers by the task.
+NUMBERED = r'(patch_embed|conv_proj_q|redu_chan\.\d)\.'
 SIZES = {'nyud': (448, 576), 'pascal': (512, 512)}
 
 
 def official_shapes() -> dict[str, list[int]]:
     """Name -> shape of every tensor of the published model."""
     return json.loads((DATA / 'invpt_nyud_vitb.json').read_text())
+
+
+def derived_shapes(backbone: str, dataset: str) -> dict[str, list[int]]:
+    """The same of another published model, derived from what is stored, by what differs.
+
+    The tasks in the published order with their channels, the numbers that stand for tasks, the
+    widths of norms over all tasks; the backbone's blocks, widths and positions.
+    """
+    channels = dict(nyud=(40, 1, 3, 1), pascal=(21, 7, 2, 3, 1))[dataset]
+    names = dict(nyud='depth normals edge', pascal='human_parts sal normals edge')[dataset]
+    tasks = dict(zip(('semseg', *names.split()), channels, strict=True))
+    blocks, widths = 12, {}
+    if backbone == 'vitl':
+        blocks, widths = 24, {768: 1024, 2304: 3072, 3072: 4096}
+    shapes: dict[str, list[int]] = {}
+    for name, shape in official_shapes().items():
+        of_backbone = name.startswith('backbone.') or '.scale_embed.' in name
+        if of_backbone or '.preliminary_decoder.' in name:
+            shape = [widths.get(size, size) for size in shape]
+        if 'pos_embed' in name:
+            shape[1] = 1 + dict(nyud=28 * 36, pascal=32 * 32)[dataset]
+        if '.norm_mt' in name:
+            shape = [size // 4 * len(tasks) for size in shape]
+        if re.search(rf'\.(depth|normals|edge)\.|{NUMBERED}[123]\.', name):
+            continue  # as those of the first task
+        if '.semseg.' in name:
+            for task, count in tasks.items():
+                sizes = {40: count, 552: 512 + count}
+                shapes[name.replace('semseg', task)] = [sizes.get(size, size) for size in shape]
+        elif re.search(rf'{NUMBERED}0\.', name):
+            for index in range(len(tasks)):
+                shapes[re.sub(rf'{NUMBERED}0\.', rf'\g<1>.{index}.', name)] = shape
+        elif name.startswith('backbone.blocks.'):
+            for index in range(blocks):
+                shapes[re.sub(r'blocks\.\d+', f'blocks.{index}', name)] = shape
+        else:
+            shapes[name] = shape
+    return shapes
 
 
 def official_weights(sensitive: bool) -> dict[str, Tensor]:

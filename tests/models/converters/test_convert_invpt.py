@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from invpt_golden import model_config, official_shapes
+from invpt_golden import derived_shapes, model_config, official_shapes
 
 from mtl3d.models.converters import convert_file, rename, weights_of_checkpoint
 from mtl3d.models.converters.invpt import from_official, to_official
@@ -15,9 +15,10 @@ from mtl3d.registry import MODELS
 TOOL = Path(__file__).parents[3] / 'tools' / 'model_converters' / 'invpt.py'
 
 
-def empty_official() -> dict[str, torch.Tensor]:
-    """The published names for ViT-B on NYUv2, with tensors that take no memory."""
-    return {k: torch.empty(s, device='meta') for k, s in official_shapes().items()}
+def empty_official(backbone: str = 'vitb', dataset: str = 'nyud') -> dict[str, torch.Tensor]:
+    """The published names, with tensors that take no memory."""
+    shapes = derived_shapes(backbone, dataset)
+    return {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
 
 
 def our_state(backbone: str, dataset: str) -> dict[str, torch.Tensor]:
@@ -25,11 +26,17 @@ def our_state(backbone: str, dataset: str) -> dict[str, torch.Tensor]:
         return MODELS.build(model_config(backbone, dataset)).state_dict()
 
 
-def test_every_published_name_and_shape_has_its_place_in_ours():
-    converted, meta = from_official(empty_official())
-    ours = our_state('vitb', 'nyud')
+def test_the_stored_names_follow_from_themselves():
+    assert derived_shapes('vitb', 'nyud') == official_shapes()
+
+
+@pytest.mark.parametrize('dataset', ['nyud', 'pascal'])
+@pytest.mark.parametrize('backbone', ['vitb', 'vitl'])
+def test_every_published_name_and_shape_has_its_place_in_ours(backbone, dataset):
+    converted, meta = from_official(empty_official(backbone, dataset))
+    ours = our_state(backbone, dataset)
     assert {k: v.shape for k, v in converted.items()} == {k: v.shape for k, v in ours.items()}
-    assert meta['tasks'] == list(model_config('vitb', 'nyud')['tasks'])
+    assert meta['tasks'] == list(model_config(backbone, dataset)['tasks'])
 
 
 def test_tasks_are_numbered_in_the_published_order():
