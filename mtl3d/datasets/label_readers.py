@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mtl3d.structures.label_spec import IGNORE_INDEX
+from mtl3d.utils.image_io import read_picture, read_stored
 
 PLAUSIBLE_DEPTH = (0.1, 50.0)
 """Metres; a depth map whose median lies outside is almost surely stored in another unit."""
@@ -33,26 +33,14 @@ def warn_again() -> None:
     _reported.clear()
 
 
-def read_rgb(path: str | Path) -> NDArray[np.uint8]:
-    """Read a picture as ``(H, W, 3)`` uint8 RGB, as stored: labels know no EXIF orientation.
-
-    Raises:
-        OSError: The file is missing, truncated or no picture.
-    """
-    with Image.open(path) as image:
-        return np.asarray(image.convert('RGB'))
-
-
 def read_gray(path: str | Path) -> NDArray:
     """Read a single-channel picture as ``(H, W)``; of a palette picture, the indices.
 
     Raises:
-        ValueError: The picture has several channels.
-        OSError: The file is missing, truncated or no picture.
+        ValueError: The picture has several channels, or the file is damaged or no picture.
+        FileNotFoundError: The file is missing.
     """
-    with Image.open(path) as image:
-        image.load()  # raises on a truncated file, whatever NumPy would make of it
-        values = np.asarray(image)
+    values = read_stored(path)
     if values.ndim != 2:
         raise ValueError(
             f'has {values.shape[2]} channels where one is expected. Store ids, not colours'
@@ -171,9 +159,10 @@ def check_depth_unit(path: str | Path, read: Callable[[str], NDArray]) -> None:
         ValueError: Its median is implausible.
     """
     try:
-        median = _median(read(str(path)))
-    except (OSError, SyntaxError):  # one damaged file; reported when its turn comes
+        depth = read(str(path))
+    except ValueError:  # one damaged file; reported when its turn comes
         return
+    median = _median(depth)
     low, high = PLAUSIBLE_DEPTH
     if not (low <= median <= high or median == 0):
         raise ValueError(
@@ -197,7 +186,8 @@ def read_normals_picture(path: str | Path) -> NDArray[np.float32]:
     Returns:
         ``(H, W, 3)`` float32.
     """
-    return np.float32(2) * read_rgb(path).astype(np.float32) / np.float32(255) - np.float32(1)
+    stored = read_picture(path, upright=False).astype(np.float32)
+    return np.float32(2) * stored / np.float32(255) - np.float32(1)
 
 
 def read_normals_array(path: str | Path) -> NDArray[np.float32]:

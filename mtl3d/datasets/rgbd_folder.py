@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mtl3d.datasets.label_readers import read_gray, read_rgb
+from mtl3d.datasets.label_readers import read_gray
 from mtl3d.datasets.transforms.functional import crop_intrinsics, resize_intrinsics, resize_label
 from mtl3d.geometry.depth_maps import normals_from_depth
+from mtl3d.utils.image_io import read_picture
 
 
 def find_frames(source: Path) -> list[tuple[str, Path, Path]]:
@@ -108,7 +109,7 @@ def convert_rgbd_folder(
     for name in ('images', 'depth', 'normals', 'segmentation', 'edge', 'gt_sets'):
         (out / name).mkdir(parents=True, exist_ok=True)
     for name, color_path, depth_path in frames:
-        image, stored = read_rgb(color_path), read_gray(depth_path)
+        image, stored = read_picture(color_path, upright=False), read_gray(depth_path)
         if image.shape[:2] != stored.shape:
             raise ValueError(
                 f'{depth_path} is {stored.shape} but {color_path} is {image.shape[:2]}: depth must '

@@ -10,11 +10,12 @@ from PIL import Image, ImageOps
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
 
 
-def read_picture(path: str | Path) -> np.ndarray:
-    """Read a photograph as 8-bit RGB, upright as its EXIF entry says.
+def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
+    """Read a photograph as 8-bit RGB.
 
     Args:
         path: Any file that Pillow reads; grey is replicated, alpha is dropped.
+        upright: Turn it as its EXIF entry says. Not for pictures with labels, which know no EXIF.
 
     Returns:
         ``(H, W, 3)`` uint8.
@@ -23,7 +24,8 @@ def read_picture(path: str | Path) -> np.ndarray:
         FileNotFoundError: There is no such file.
         ValueError: The file is not an image, or it is truncated.
     """
-    return _read(path, lambda image: ImageOps.exif_transpose(image).convert('RGB'))
+    turn = ImageOps.exif_transpose if upright else lambda image: image
+    return _read(path, lambda image: turn(image).convert('RGB'))
 
 
 def read_stored(path: str | Path) -> np.ndarray:
@@ -65,4 +67,6 @@ def _read(path: str | Path, convert: Callable[[Image.Image], Image.Image]) -> np
         with Image.open(path) as image:
             return np.array(convert(image))
     except (OSError, SyntaxError) as error:  # Pillow reports a broken PNG chunk as a SyntaxError
-        raise ValueError(f'{path} is not an image, or it is damaged ({error})') from error
+        raise ValueError(
+            f'{path} is not an image, or it is damaged ({error}): extract or download it again'
+        ) from error

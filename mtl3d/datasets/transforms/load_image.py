@@ -2,9 +2,9 @@
 
 from mmcv.transforms import BaseTransform
 
-from mtl3d.datasets.label_readers import read_rgb
 from mtl3d.datasets.transforms.fields import Results, views
 from mtl3d.registry import TRANSFORMS
+from mtl3d.utils.image_io import read_picture
 
 
 @TRANSFORMS.register_module()
@@ -27,11 +27,11 @@ class LoadImage(BaseTransform):
     def _load(results: Results) -> None:
         path = results['img_path']
         try:
-            image = read_rgb(path)
-        except (OSError, SyntaxError) as error:  # Pillow reports some broken PNGs as SyntaxError
+            image = read_picture(path, upright=False)
+        except (FileNotFoundError, ValueError) as error:
             raise ValueError(
-                f"img_path: cannot read the image of '{results.get('img_id', '')}', {path}: "
-                f'{error}. Extract or download the file again, or take its id out of the list.'
+                f"img_path: cannot read the image of '{results.get('img_id', '')}': {error}. Or "
+                'take its id out of the list.'
             ) from error
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
