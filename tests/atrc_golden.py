@@ -57,6 +57,32 @@ def official_shapes(searched: bool = False) -> dict[str, list[int]]:
     return backbone | json.loads((DATA / 'search_nyud_hrnet18_head.json').read_text())
 
 
+def pascal_shapes() -> dict[str, list[int]]:
+    """The same for PASCAL-Context, derived from NYUv2: other tasks, and one pair less."""
+    final = dict(semseg=21, human_parts=7, sal=2, normals=3, edge=1)
+    regions = final | dict(normals=40, edge=2)
+    shapes: dict[str, list[int]] = {}
+    for name, shape in official_shapes().items():
+        if name.startswith('backbone.'):
+            shapes[name] = shape
+        elif '.semseg.semseg.' in name:
+            for target in final:
+                for source in final:
+                    if (target, source) != ('semseg', 'normals'):
+                        shapes[name.replace('semseg.semseg', f'{target}.{source}')] = shape
+        elif '.semseg.' in name and 'cp_blocks' not in name:
+            for task in final:
+                size = list(shape)
+                if 'final_logits' in name:
+                    size[0] = final[task]
+                elif 'aux_logits' in name:
+                    size[0] = regions[task]
+                elif 'out_proj.semseg.conv' in name:
+                    size[1] = 33 * (4 if task == 'semseg' else 5)
+                shapes[name.replace('semseg', task)] = size
+    return shapes
+
+
 def fill(name: str, shape: list[int]) -> Tensor:
     """The rule by which the original was filled with weights (its fill B)."""
     if name.endswith('num_batches_tracked'):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from atrc_golden import meta_model, official_shapes, official_weights
+from atrc_golden import meta_model, official_shapes, official_weights, pascal_shapes
 
 from mtl3d.models.converters import convert_file
 from mtl3d.models.converters.atrc import LOSS_CONSTANTS, from_official, to_official
@@ -28,6 +28,12 @@ def test_atrc():
     weights = empty(official_shapes())
     assert len(weights) == 1456
     assert converted_shapes(weights) == shapes_of('atrc_hrnet18s_nyud')
+
+
+def test_atrc_on_pascal():
+    weights = empty(pascal_shapes())
+    assert len(weights) == 1724
+    assert converted_shapes(weights) == shapes_of('atrc_hrnet18s_pascal')
 
 
 def test_search():

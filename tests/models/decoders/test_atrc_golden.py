@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from atrc_golden import DATA, SIZE, build, golden_images, official_shapes, official_weights
+from atrc_golden import (
+    DATA,
+    SIZE,
+    build,
+    golden_images,
+    official_shapes,
+    official_weights,
+    pascal_shapes,
+)
 from mmengine.logging import MessageHub
 from mmengine.structures import PixelData
 
@@ -20,7 +28,7 @@ LOSSES = Path(__file__).parents[2] / 'data' / 'losses_metrics' / 'atrc_losses_me
 
 def converted(name, searched=False, without='nothing', **decoder):
     """The model of a config, in training mode, with the converted golden weights."""
-    shapes = official_shapes(searched)
+    shapes = pascal_shapes() if name.endswith('pascal') else official_shapes(searched)
     kept = {key: shape for key, shape in shapes.items() if without not in key}
     weights, meta = from_official(official_weights(kept))
     model = build(name, **decoder).train()
@@ -76,22 +84,25 @@ def test_search(mode, count):
     compare(model, 'search_nyud_hrnet18', f'{mode}.', count)
 
 
-def golden_labels():
+def golden_labels(dataset):
     """The synthetic labels of the stored losses, in our layout."""
+    tasks = dict(nyud='semseg depth', pascal='semseg human_parts saliency')[dataset]
+    classes = dict(semseg=dict(nyud=40, pascal=21)[dataset], human_parts=7)
     rng = np.random.default_rng(1)
     fields = {}
-    for task in ('semseg', 'depth', 'normals', 'edge'):
+    for task in (*tasks.split(), 'normals', 'edge'):
         ignored = rng.random((2, 1, *SIZE)) < 0.1
-        if task == 'semseg':
-            label = rng.integers(0, 40, (2, 1, *SIZE))
+        if task in classes:
+            label = rng.integers(0, classes[task], (2, 1, *SIZE))
         elif task == 'depth':
             label = rng.uniform(0.5, 10.5, (2, 1, *SIZE)).astype(np.float32)
         elif task == 'normals':
             label = rng.standard_normal((2, 3, *SIZE))
             label = (label / np.linalg.norm(label, axis=1, keepdims=True)).astype(np.float32)
         else:
-            label = (rng.random((2, 1, *SIZE)) < 0.1).astype(np.float32)
-        nothing = 255 if task in ('semseg', 'edge') else 0
+            share = 0.3 if task == 'saliency' else 0.1
+            label = (rng.random((2, 1, *SIZE)) < share).astype(np.float32)
+        nothing = 0 if task in ('depth', 'normals') else 255
         fields[task] = torch.from_numpy(np.where(ignored, nothing, label).astype(label.dtype))
     return [
         MultiTaskDataSample(gt=PixelData(**{task: label[i] for task, label in fields.items()}))
@@ -99,13 +110,14 @@ def golden_labels():
     ]
 
 
-def test_losses_and_gradients():
-    golden = json.loads(LOSSES.read_text())['nyud']
-    model = converted('atrc_hrnet18s_nyud', dropout=0.0)
-    losses = model.loss(golden_images(), golden_labels())
+@pytest.mark.parametrize('dataset', ['nyud', 'pascal'])
+def test_losses_and_gradients(dataset):
+    golden = json.loads(LOSSES.read_text())[dataset]
+    model = converted(f'atrc_hrnet18s_{dataset}', dropout=0.0)
+    losses = model.loss(golden_images(), golden_labels(dataset))
     hub = MessageHub.get_current_instance()
     for name, expected in golden['weighted'].items():
-        task, kind = name.rsplit('_', 1)
+        task, kind = name.replace('sal_', 'saliency_').rsplit('_', 1)
         source = 'decoder' if kind == 'final' else 'decoder.regions'
         assert losses[f'{source}.loss_{task}'].item() == pytest.approx(expected, rel=1e-5)
         unweighted = hub.get_scalar(f'train/{source}.{task}').current()
