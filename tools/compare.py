@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from mtl3d.apis.checkpoint import find_checkpoint
-from mtl3d.apis.command_line import run_tool
+from mtl3d.apis.command_line import input_file, run_tool
 from mtl3d.evaluation.metrics.multi_task_delta import HEADLINES
 
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('configs', nargs='+', type=Path)
+    parser.add_argument('configs', nargs='+', type=input_file)
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))

@@ -13,8 +13,12 @@ processes=$3
 shift 3
 # torchrun and MMEngine would set these with a warning.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" MKL_NUM_THREADS="${MKL_NUM_THREADS:-1}"
-exec "${PYTHON:-python}" "$(dirname "$0")/torchrun.py" \
-    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+if [ "${NNODES:-1}" = 1 ]; then
+    machines=(--standalone) # takes a free port, so that two runs can share the machine
+else
+    machines=(--nnodes="$NNODES" --node_rank="${NODE_RANK:-0}"
+        --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}")
+fi
+exec "${PYTHON:-python}" "$(dirname "$0")/torchrun.py" "${machines[@]}" \
     --nproc_per_node="$processes" \
     "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher pytorch "$@"

@@ -11,7 +11,7 @@ from mtl3d.utils.compat import load_checkpoint_file
 
 @pytest.mark.ddp
 def test_an_error_is_all_that_is_printed():
-    result = run('bash', ROOT / 'tools/dist_train.sh', 'nowhere.py', '2', PORT='29516')
+    result = run('bash', ROOT / 'tools/dist_train.sh', 'nowhere.py', '2')
     assert result.returncode == 1
     # The second process repeats it only if the first takes seconds to end.
     assert set(result.stderr.splitlines()) == {'train.py: error: nowhere.py does not exist'}
@@ -23,7 +23,7 @@ def test_train_resume_and_test_with_two_processes(tmp_path):
     config = write_config(tmp_path, options)
     bash = ['bash', ROOT / 'tools/dist_train.sh', config, '2', '--work-dir']
     whole, part = tmp_path / 'whole', tmp_path / 'part'
-    first = run(*bash, whole, PORT='29517')
+    first = run(*bash, whole)
     assert first.returncode == 0, first.stderr[-3000:]
     assert 'Warning' not in first.stderr
     checkpoint = load_checkpoint_file(whole / 'iter_4.pth')
@@ -31,7 +31,7 @@ def test_train_resume_and_test_with_two_processes(tmp_path):
     assert len(states) == 2 and same(states[0], states[1])  # not the same
 
     # Both processes go on exactly as if there had been no interruption.
-    second = run(*bash, part, '--resume', whole / 'iter_2.pth', PORT='29518')
+    second = run(*bash, part, '--resume', whole / 'iter_2.pth')
     assert second.returncode == 0, second.stderr[-3000:]
     resumed = load_checkpoint_file(part / 'iter_4.pth')
     for key in ('state_dict', 'optimizer', 'param_schedulers', 'random_states'):
@@ -39,7 +39,7 @@ def test_train_resume_and_test_with_two_processes(tmp_path):
 
     # Five images on two processes: one is evaluated twice and must count once.
     command = ['bash', ROOT / 'tools/dist_test.sh', config, whole / 'iter_4.pth', '2']
-    third = run(*command, '--out', tmp_path / 'two.json', PORT='29519')
+    third = run(*command, '--out', tmp_path / 'two.json')
     assert third.returncode == 0, third.stderr[-3000:]
     report = json.loads((tmp_path / 'two.json').read_text())
     one = {row.key: row.value for row in evaluate(toy_cfg(tmp_path), whole / 'iter_4.pth')}
