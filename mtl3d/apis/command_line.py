@@ -22,7 +22,7 @@ USER_ERRORS = (
 #: How torch and its data loader say that memory is short.
 SHORTAGE = re.compile(
     r"can't allocate memory|[Cc]annot allocate memory|out of memory|unable to mmap|"
-    r'DataLoader worker .*(killed|exited)'
+    r'DataLoader worker .*(signal: (Killed|Bus error)|exited unexpectedly)'
 )
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 #: Choices of ``--outputs``. The model's ``OUTPUTS`` once more, since importing it takes seconds.

@@ -338,6 +338,11 @@ def test_too_little_memory_is_one_line_with_a_remedy(error, capsys):
     assert 'too little memory' in line and 'Lower batch_size' in line
 
 
+def test_a_worker_that_crashes_is_no_lack_of_memory():
+    crash = RuntimeError('DataLoader worker (pid 7) is killed by signal: Segmentation fault. ')
+    assert command_line.explain(crash) is None
+
+
 def test_a_full_disk_is_one_line(capsys):
     def main(argv):
         def write():
