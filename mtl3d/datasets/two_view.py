@@ -96,7 +96,8 @@ class TwoViewDataset(Dataset):
                 f'no item of {type(self.dataset).__name__} has a second view: '
                 f'{sum(map(len, scenes.values()))} of {len(infos)} have a pose, in {len(scenes)} '
                 f'scenes; min_distance={self.min_distance}, max_distance={self.max_distance}, '
-                f'min_overlap={self.min_overlap}'
+                f'min_overlap={self.min_overlap}. Widen these limits, or see where poses come from '
+                '(docs/cross_view.md)'
             )
         choices = sum(map(len, self.partners.values())) / len(self.partners)
         print_log(
