@@ -287,8 +287,9 @@ class MultiTaskModel(BaseModel):
             outputs: Overrides the model's ``outputs``.
 
         Returns:
-            The samples, with ``pred``, ``pred_regularizer`` or ``pred_average`` as asked for; the
-            heads' predictions are there in each case.
+            The samples, with ``pred``, ``pred_regularizer`` or ``pred_average`` (of the tasks that
+            are both predicted and rendered) as asked for; the heads' predictions are there in each
+            case.
         """
         outputs = self._checked_outputs(outputs or self.outputs)
         features = self.extract_feat(inputs)
@@ -303,7 +304,9 @@ class MultiTaskModel(BaseModel):
             if outputs in ('regularizer', 'all'):
                 sample.pred_regularizer = self._decode(other)
             if outputs in ('average', 'all'):
-                mean = {task: (own[task] + value) / 2 for task, value in other.items()}
+                # A decoder's auxiliary task, or one that is not rendered, has nothing to average.
+                both = [task for task in own if task in other]
+                mean = {task: (own[task] + other[task]) / 2 for task in both}
                 sample.pred_average = self._decode(mean)
         return data_samples
 

@@ -75,6 +75,13 @@ def test_outputs_all_gives_three_predictions_and_their_mean():
     assert sample.pred_average.semseg.dtype == torch.int64
 
 
+def test_only_main_tasks_of_the_decoder_are_averaged():
+    decoder = dict(type='PADNetDecoder', channels=8, main_tasks=['depth'])
+    sample = run(build(decoder=decoder, outputs='all').eval(), 'predict', training=False)[0]
+    assert set(sample.pred.keys()) == set(sample.pred_average.keys()) == {'depth'}
+    assert set(sample.pred_regularizer.keys()) == set(TASKS_CFG)
+
+
 @pytest.mark.parametrize('outputs', ['regularizer', 'average', 'all'])
 def test_outputs_of_a_missing_regularizer_are_refused(outputs):
     with pytest.raises(ValueError, match=f"outputs='{outputs}' needs a regularizer"):
