@@ -205,8 +205,8 @@ def check_config(cfg: Mapping[str, Any]) -> None:
     """
     check_top_level(cfg)
     _check_untyped(cfg)
-    _check_values(cfg)
     _check_task_names(cfg)
+    _check_values(cfg)
     for path, part in typed_dicts(dict(cfg.items()), ''):  # a Config is no Mapping itself
         _check_part(path, part)
 
@@ -249,10 +249,19 @@ def _check_values(cfg: Mapping[str, Any]) -> None:
     iterations = cfg.get('max_iters', 1)
     if not isinstance(iterations, int) or iterations < 1:
         raise ValueError(f'max_iters={iterations!r}: it must be a whole number of at least 1')
-    hooks = cfg.get('default_hooks') or {}
-    named = [name for name, hook in hooks.items() if hook is None or 'type' in hook]
-    for name in hooks.keys() - set(named):
-        raise ValueError(f"default_hooks.{name} has no 'type'. {nearest(name, named)}")
+    model = cfg.get('model') or {}
+    groups = {
+        'default_hooks': cfg.get('default_hooks') or {},
+        'model': {name: model.get(name) for name in ('backbone', 'decoder', 'regularizer')},
+        'model.tasks': model.get('tasks') or {},
+    }
+    for group, parts in groups.items():
+        for name, part in parts.items():
+            if isinstance(part, Mapping) and 'type' not in part:
+                raise ValueError(
+                    f"{group}.{name} has no 'type', only {', '.join(map(repr, part))}: is the name "
+                    'misspelt, or does the base config have no such part?'
+                )
 
 
 def _parameters(function: Callable) -> set[str]:

@@ -63,7 +63,11 @@ def test_a_valid_config_passes():
         ({'auto_scale_lr.enabled': True}, r"^auto_scale_lr has.*'enable'"),
         (
             {'default_hooks': dict(timer=dict(type='IterTimerHook'), tmer=dict(interval=3))},
-            r"^default_hooks\.tmer has no 'type'.*'timer'",
+            r"^default_hooks\.tmer has no 'type', only 'interval'",
+        ),
+        (
+            {'model.regularizer': dict(_delete_=True, num_samples=3)},
+            r"^model\.regularizer has no 'type', only 'num_samples': .* no such part",
         ),
         ({'train_pipeline': [dict(type='LoadImage', color='rgb')]}, r"LoadImage has no.*'color'"),
         ({'model.tasks.semsegg': dict(type='SemSegTask', num_classes=2)}, r"'semsegg'.*'semseg'"),
