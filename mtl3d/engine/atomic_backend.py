@@ -40,7 +40,8 @@ class AtomicBackend(LocalBackend):
                 os.fsync(file.fileno())
             os.replace(unfinished, destination)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            if unfinished.exists():
+                unfinished.unlink()
             reason = 'the disk is full' if error.errno == errno.ENOSPC else error.strerror
             raise OSError(
                 error.errno,

@@ -353,11 +353,13 @@ def test_a_killed_run_leaves_whole_files_and_continues(tmp_path, monkeypatch):
 
 
 def test_ratios_are_those_of_the_nearest_pixel():
-    depth = np.zeros((3, 4))
-    depth[1, 2] = 6.0
-    pixels = np.array([[2.4, 1.4], [2.6, 1.0], [-3.0, 1.0], [2.0, 5.0], [2.0, 1.0]])
-    ratios = sensor_ratios(pixels, np.array([2.0, 2, 2, 2, -1]), depth)
-    np.testing.assert_array_equal(ratios, [3, np.nan, np.nan, np.nan, np.nan])
+    sensor = np.arange(12.0).reshape(3, 4) + 1
+    sensor[1, 1] = 0
+    pixels = np.array(
+        [[0, 0], [3, 2], [-0.4, 0.6], [1, 1], [4, 2], [3, 3], [-1, 0], [0, -1], [2, 0]]
+    )
+    ratios = sensor_ratios(pixels, np.array([2.0, 2, 2, 2, 2, 2, 2, 2, -2]), sensor)
+    np.testing.assert_array_equal(ratios, [0.5, 6, 2.5, *[np.nan] * 6])
 
 
 def test_median_and_spread():

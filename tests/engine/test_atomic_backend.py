@@ -50,6 +50,15 @@ def test_a_full_disk_leaves_the_previous_file_and_says_so(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
+    (tmp_path / 'file').write_bytes(b'good')
+    with pytest.raises(
+        OSError, match=r'iter_1\.pth was not written: (Not a directory|File exists)'
+    ):
+        AtomicBackend().put(b'data', tmp_path / 'file' / 'iter_1.pth')
+    assert (tmp_path / 'file').read_bytes() == b'good'
+
+
 def test_kill_9_during_a_write_leaves_the_previous_file(tmp_path):
     path = tmp_path / 'iter_1.pth'
     AtomicBackend().put(b'good', path)
@@ -57,14 +66,13 @@ def test_kill_9_during_a_write_leaves_the_previous_file(tmp_path):
     code = f"""
 import os, time
 from mtl3d.engine.atomic_backend import AtomicBackend
-os.fsync = lambda _: time.sleep(60)
+os.fsync = lambda _: time.sleep(600)
 AtomicBackend().put(b'b' * 1000000, {str(path)!r})
 """
     process = subprocess.Popen([sys.executable, '-c', code])
     unfinished = path.with_name(path.name + UNFINISHED)
-    for _ in range(600):
-        if unfinished.exists() and unfinished.stat().st_size == 1000000:
-            break
+    while not (unfinished.exists() and unfinished.stat().st_size == 1000000):
+        assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -67,7 +67,10 @@ def test_decoder_predicts_twice_at_the_finest_grid_and_all_parameters_learn():
         affinity_channels=4,
         reduction=4,
     )
+    grids = []
+    decoder.propagation.register_forward_pre_hook(lambda _, args: grids.append(args[0].shape))
     output = decoder([torch.randn(2, 6, 10, 14), torch.randn(2, 10, 5, 7)])
+    assert grids == [(2, 2, 16, 3, 4)]  # tasks, images, channels, and a quarter of the grid
     assert output.predictions['semseg'].shape == (2, 5, 10, 14)
     assert output.auxiliary['initial']['depth'].shape == (2, 1, 10, 14)
     maps = [*output.predictions.values(), *output.auxiliary['initial'].values()]

@@ -75,6 +75,15 @@ def test_between_identical_tasks_the_transfer_changes_nothing():
     torch.testing.assert_close(transferred, structure)
 
 
+def test_where_all_structures_match_the_transfer_is_their_mean():
+    module = diffusion()
+    module.matching_scale.data.zero_()
+    module.matching_bias.data.fill_(50.0)
+    structures = {task: local_affinity(torch.randn(2, 4, 7, 9), 3) for task in TASKS}
+    mean = torch.stack([*structures.values()]).mean(0)
+    torch.testing.assert_close(module.transferred(structures, 'depth'), mean)
+
+
 def test_transfer_prefers_the_matching_structure():
     module = diffusion()
     module.matching_scale.data.fill_(50.0)
