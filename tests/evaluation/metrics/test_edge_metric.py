@@ -76,7 +76,6 @@ def test_arguments_reach_the_functions():
         protocol='mti',
         matcher='max',
         quantize=False,
-        interpolate=True,
         thresholds=[0.3, 0.6],
         ground_truth='edge_image',
     )
@@ -92,9 +91,22 @@ def test_arguments_reach_the_functions():
         )
         for prob, label in map(as_arrays, samples)
     ]
-    scores = edges.summarize(np.stack(counts), thresholds=[0.3, 0.6], interpolate=True)
+    scores = edges.summarize(np.stack(counts), thresholds=[0.3, 0.6])
     assert results['edge/odsF'] == 100 * scores['odsF']
     assert results['edge/odsT'] == scores['odsT']
+
+
+def test_odsf_is_interpolated_on_request():
+    counts = np.array([[90, 100, 90, 300], [30, 100, 30, 33]])
+    plain, between = (
+        EdgeMetric(dataset='nyud', thresholds=[0.3, 0.6], interpolate=on).summarize(
+            edges.image_statistics(counts)[None]
+        )['odsF']
+        for on in (False, True)
+    )
+    assert between > plain + 5
+    expected = edges.summarize(counts[None], thresholds=[0.3, 0.6], interpolate=True)['odsF']
+    assert between == pytest.approx(100 * expected)
 
 
 @pytest.mark.parametrize('workers', [0, 1, 3])
