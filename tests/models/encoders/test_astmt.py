@@ -60,6 +60,10 @@ def test_strides(output_stride):
         fine, coarse = encoder(torch.empty(2, 3, 64, 96)).per_task['edge']
     assert fine.shape == (2, 256, 16, 24)
     assert coarse.shape == (2, 2048, 64 // output_stride, 96 // output_stride)
+    # What a stage does not reduce, its convolutions make up for: the view is that of stride 32.
+    assert {block.conv2.conv.dilation for block in encoder.stages[-1]} == {
+        (32 // output_stride,) * 2
+    }
 
 
 def test_weights_of_timm_reach_every_task(encoder):
