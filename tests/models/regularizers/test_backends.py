@@ -1,74 +1,112 @@
 """Every backend computes what the point-by-point reference computes, in values and gradients."""
 
 from importlib.util import find_spec
+from unittest.mock import patch
 
 import pytest
 import torch
-from scene_factory import BACKENDS, compare, device_of, make_scene, render_with_gradients
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scene_factory import all_leaves, compare, device_of, make_scene, render_with_gradients
 
-from mtl3d.models.regularizers.rendering import grid_rays, separable
+from mtl3d.models.regularizers.rendering import FieldWeights, TriPlane, grid_rays, separable
 
-FAST = BACKENDS[1:]
-
-CASES = dict(
-    square=dict(),
-    odd=dict(size=(5, 7), samples=3),
-    one_sample=dict(samples=1),
-    one_ray=dict(size=(1, 1)),
-    one_image=dict(batch=1),
-    one_task=dict(channels=(2,)),
-    many_tasks=dict(channels=(40, 1, 3, 1, 7, 2)),
-    density_per_task=dict(channels=(3, 1, 2), densities=3),
-    planes_of_another_size=dict(plane_sizes=((3, 9), (11, 4), (6, 5))),
-    many_blocks=dict(size=(13, 6), batch=3),
-)
+# Scenes are quickly made, but not if the machine has other things to do.
+SCENES = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+needs_triton = pytest.mark.skipif(not find_spec('triton'), reason='Triton is not installed')
 
 
-def small_blocks(monkeypatch):
-    """Cut even these tiny scenes into several blocks."""
-    monkeypatch.setattr(separable, 'PLANE_BYTES', 10_000)
-    monkeypatch.setattr(separable, 'POINT_BYTES', 5_000)
+@st.composite
+def scenes(draw, device='cpu', most=9):
+    """Planes, fields, rays of a grid, and padding; sides and numbers of things from 1 to ``most``.
+
+    The first scene that is drawn has one of everything.
+    """
+
+    def count(limit=most):
+        return draw(st.integers(1, min(limit, most)))
+
+    torch.manual_seed(draw(st.integers(0, 99)))
+    channels = draw(st.lists(st.integers(1, 4), min_size=1, max_size=most))
+    planes, fields, size, samples = make_scene(
+        batch=count(3),
+        size=(count(), count()),
+        samples=count(),
+        channels=channels,
+        densities=draw(st.sampled_from([1, len(channels)])),
+        units=count(5),
+        plane_channels=count(4),
+        plane_sizes=[(count(), count()) for _ in range(3)],
+        device=device,
+    )
+    with torch.no_grad():  # fog, walls behind which nothing is seen, or empty space
+        fields.density_weight.mul_(draw(st.sampled_from([1, 1e3, 0])))
+        fields.density_bias.add_(draw(st.sampled_from([0, 1e3, -1e4])))
+    if draw(st.booleans()):
+        leaves = [out_of_order(leaf) for leaf in all_leaves(planes, fields)]
+        values = tuple(leaves[7 : 7 + len(channels)]), tuple(leaves[7 + len(channels) :])
+        planes, fields = TriPlane(*leaves[:3]), FieldWeights(*leaves[3:7], *values)
+    rays = grid_rays(size, samples, len(planes.xy), like=planes.xy, jitter=draw(st.booleans()))
+    return planes, fields, rays, draw(st.sampled_from(['zeros', 'border']))
 
 
-@pytest.mark.parametrize('padding_mode', ['zeros', 'border'])
-@pytest.mark.parametrize('jitter', [False, True])
-@pytest.mark.parametrize('case', CASES)
-@pytest.mark.parametrize('backend', FAST)
-def test_grid_rays(backend, case, jitter, padding_mode, monkeypatch):
-    small_blocks(monkeypatch)
-    planes, fields, size, samples = make_scene(**CASES[case], device=device_of(backend))
-    rays = grid_rays(size, samples, len(planes.xy), like=planes.xy, jitter=jitter)
-    compare(planes, fields, rays, backend, padding_mode)
+def out_of_order(leaf):
+    """The same values, not contiguous in memory."""
+    order = tuple(reversed(range(leaf.ndim)))
+    return leaf.detach().permute(order).contiguous().permute(order).requires_grad_()
 
 
-def bent_rays(planes, size, samples):
+def bent(rays):
     """Rays that turn and leave the volume, with some invisible samples."""
-    rays = grid_rays(size, samples, len(planes.xy), like=planes.xy).as_points()
+    rays = rays.as_points()
     return rays._replace(
         points=rays.points + 0.5 * torch.randn_like(rays.points),
         delta=rays.delta * torch.randint_like(rays.delta, 2),
     )
 
 
-@pytest.mark.parametrize('padding_mode', ['zeros', 'border'])
-@pytest.mark.parametrize('case', CASES)
+def agree(backend, planes, fields, rays, padding_mode):
+    """Compare with the reference, cutting even these tiny scenes into several blocks."""
+    with patch.multiple(separable, PLANE_BYTES=10_000, POINT_BYTES=2_000):
+        compare(planes, fields, rays, backend, padding_mode)
+
+
+@pytest.mark.parametrize('points', [False, True])
 @pytest.mark.parametrize('backend', ['separable', 'numba'])
-def test_arbitrary_rays(backend, case, padding_mode, monkeypatch):
-    small_blocks(monkeypatch)
-    planes, fields, size, samples = make_scene(**CASES[case])
-    compare(planes, fields, bent_rays(planes, size, samples), backend, padding_mode)
+@settings(SCENES, max_examples=40)
+@given(scene=scenes())
+def test_on_the_cpu(backend, points, scene):
+    planes, fields, rays, padding_mode = scene
+    agree(backend, planes, fields, bent(rays) if points else rays, padding_mode)
 
 
-@pytest.mark.skipif(not find_spec('triton'), reason='Triton is not installed')
+# Fewer and smaller scenes: without a GPU, Triton's interpreter takes seconds for each.
+@needs_triton
+@settings(SCENES, max_examples=8)
+@given(scene=scenes(device_of('triton'), most=4))
+def test_triton(scene):
+    agree('triton', *scene)
+
+
+@needs_triton
+def test_triton_with_several_tiles():
+    planes, fields, size, samples = make_scene(
+        batch=1, size=(9, 17), samples=3, units=5, channels=(2,), device=device_of('triton')
+    )
+    agree('triton', planes, fields, grid_rays(size, samples, 1, like=planes.xy), 'zeros')
+
+
+@needs_triton
 @pytest.mark.parametrize('padding_mode', ['zeros', 'border'])
 @pytest.mark.parametrize('densities', [1, 2])
 def test_arbitrary_rays_in_triton(densities, padding_mode):
-    """Few cases: Triton's interpreter takes seconds for each."""
+    """Few cases, not drawn: here the interpreter is slowest."""
     planes, fields, size, samples = make_scene(
         batch=1, size=(2, 9), samples=2, densities=densities, plane_sizes=((3, 4), (2, 3), (5, 2)),
         device=device_of('triton'),
     )  # fmt: skip
-    compare(planes, fields, bent_rays(planes, size, samples), 'triton', padding_mode)
+    rays = bent(grid_rays(size, samples, 1, like=planes.xy))
+    compare(planes, fields, rays, 'triton', padding_mode)
 
 
 @pytest.mark.gpu

@@ -124,18 +124,6 @@ def test_gradcheck(backend, points):
     assert torch.autograd.gradcheck(function, all_leaves(planes, fields))
 
 
-@pytest.mark.parametrize('backend', BACKENDS)
-def test_planes_may_be_views(backend):
-    planes, fields, size, samples = make_scene(device=device_of(backend))
-    rays = grid_rays(size, samples, 2, like=planes.xy)
-    views = TriPlane(*(p.detach().mT.contiguous().mT.requires_grad_() for p in planes))
-    assert not views.xy.is_contiguous()
-    expected = render_with_gradients(planes, fields, rays, backend=backend)
-    actual = render_with_gradients(views, fields, rays, backend=backend)
-    for a, e in zip((*actual[0], *actual[1]), (*expected[0], *expected[1]), strict=True):
-        torch.testing.assert_close(a, e, rtol=0, atol=1e-12)
-
-
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_autocast_renders_in_float32(backend, dtype):

@@ -1,38 +1,25 @@
 """The composite of the separable renderer as compiled CPU loops that keep points in registers.
 
-Let ``phi[j, i, k, :]`` be the hidden units of one field at the samples of all rays,
-``leaky_relu(xy[j, i] + xz[i, k] + yz[j, k])``. Rendering and its gradient need phi only in sums:
-
-* over hidden units, ``sum_h phi[j, i, k, h] u[j, i, h]``: the density's read-out (u is its weight
-  vector) and the gradient of a ray's weights (u is the gradient of its composited units);
-* over samples, ``sum_k phi[j, i, k, h] s[j, i, k]``: the composited units (s are the ray's weights)
-  and the gradient of the density's weight vector (s is the gradient of its raw values).
-
-In both cases the gradient of the pre-activation is ``s u phi'``. So there are three loops, and phi
-is never stored. What lies between the two sums, the weights of a ray, is torch with its autograd.
+The three loops of ``two_sums``, over a scene of the planes ``(n, f, h, w, H)``, ``(n, f, w, D, H)``
+and ``(n, f, h, D, H)``: ``phi[j, i, k, :]`` is ``leaky_relu(xy[j, i] + xz[i, k] + yz[j, k])``.
 
 Parallel over images, fields and, where these are few, rows; each thread sums into its own memory,
 so results do not depend on timing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise, product
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mtl3d.models.regularizers.rendering import separable
 from mtl3d.models.regularizers.rendering.compiled import compiled
 from mtl3d.models.regularizers.rendering.numba_point_kernels import composite_points
-from mtl3d.models.regularizers.rendering.scene import (
-    NEGATIVE_SLOPE,
-    density,
-    ray_weights,
-)
+from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE
+from mtl3d.models.regularizers.rendering.two_sums import Sums, composite
 
 #: Columns that are done together, so that their part of the x-z plane stays in the cache.
 _TILE = 8
@@ -55,79 +42,39 @@ def composite_grid(
         ``(N, T, h, w, H)`` and ``(N, G, h, w, D)``.
     """
     num = len(density_weight), xy.shape[1] - len(density_weight)
-    planes = zip(*(plane.split(num, dim=1) for plane in (xy, xz, yz)), strict=True)
-    of_density, of_values = planes
-    raw = _ReadDensity.apply(*of_density, density_weight)
-    sigma = density(raw + density_bias[:, None, None, None])
-    weights = ray_weights(sigma * delta[:, None, None, None])
-    shared = weights.expand(-1, num[1], -1, -1, -1)
-    return _CompositeUnits.apply(*of_values, shared), weights
+    of_density, of_values = zip(*(p.split(num, dim=1) for p in (xy, xz, yz)), strict=True)
+    lengths = delta[:, None, None].expand(-1, *xy.shape[2:4], -1)
+    return composite(_SUMS, of_density, of_values, num[1], density_weight, density_bias, lengths)
 
 
 #: The separable renderer with compiled composites.
 render = partial(separable.render, grid=composite_grid, points=composite_points)
 
 
-class _ReadDensity(torch.autograd.Function):
-    """``(n, G, h, w, D)``: hidden units times a weight vector ``(G, H)``."""
-
-    @staticmethod
-    def forward(ctx: Any, xy: Tensor, xz: Tensor, yz: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(xy, xz, yz, weight)
-        return _sum_over_units(xy, xz, yz, _on_rays(weight, xy))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        xy, xz, yz, weight = ctx.saved_tensors
-        gradients = _gradients(xy, xz, yz, grad, _on_rays(weight, xy))
-        return *gradients, _sum_over_samples(xy, xz, yz, grad).sum((0, 2, 3))
-
-
-class _CompositeUnits(torch.autograd.Function):
-    """``(n, T, h, w, H)``: hidden units weighted by ``(n, T, h, w, D)``."""
-
-    @staticmethod
-    def forward(ctx: Any, xy: Tensor, xz: Tensor, yz: Tensor, weights: Tensor) -> Tensor:
-        ctx.save_for_backward(xy, xz, yz, weights)
-        return _sum_over_samples(xy, xz, yz, weights)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, ...]:
-        xy, xz, yz, weights = ctx.saved_tensors
-        gradients = _gradients(xy, xz, yz, weights, grad)
-        return *gradients, _sum_over_units(xy, xz, yz, grad)
-
-
-def _on_rays(weight: Tensor, xy: Tensor) -> Tensor:
-    """Give each ray of ``xy`` the weight vector of its field."""
-    return weight[:, None, None, :].expand(xy.shape)
-
-
-def _sum_over_units(xy: Tensor, xz: Tensor, yz: Tensor, u: Tensor) -> Tensor:
-    """``sum_h phi u``: ``(n, f, h, w, D)`` from ``u`` of ``(n, f, h, w, H)``."""
+def _sum_over_units(planes: Sequence[Tensor], u: Tensor) -> Tensor:
+    xy, xz, yz = planes
     out = xy.new_empty(*xy.shape[:4], xz.shape[3])
     _in_parallel(_sum_over_units_loop, xy, xz, yz, u, out)
     return out
 
 
-def _sum_over_samples(xy: Tensor, xz: Tensor, yz: Tensor, s: Tensor) -> Tensor:
-    """``sum_k phi s``: ``(n, f, h, w, H)`` from ``s`` of ``(n, f, h, w, D)``."""
+def _sum_over_samples(planes: Sequence[Tensor], s: Tensor) -> Tensor:
+    xy, xz, yz = planes
     out = xy.new_zeros(xy.shape)
     _in_parallel(_sum_over_samples_loop, xy, xz, yz, s, out)
     return out
 
 
-def _gradients(
-    xy: Tensor, xz: Tensor, yz: Tensor, s: Tensor, u: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Sum the pre-activations' gradients ``s u phi'`` onto the three planes."""
+def _gradients(planes: Sequence[Tensor], s: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    xy, xz, yz = planes
     parts = _parts(xy)
     d_xy, d_yz = xy.new_zeros(xy.shape), yz.new_zeros(yz.shape)
     d_xz = xz.new_zeros(*xz.shape[:2], len(parts), *xz.shape[2:])
     _in_parallel(_gradients_loop, xy, xz, yz, s, u, d_xy, d_xz, d_yz)
     return d_xy, d_xz.sum(2), d_yz
+
+
+_SUMS = Sums(_sum_over_units, _sum_over_samples, _gradients)
 
 
 def _parts(xy: Tensor) -> list[slice]:

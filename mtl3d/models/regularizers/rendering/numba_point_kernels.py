@@ -1,30 +1,25 @@
 """Arbitrary rays on the CPU: twelve texels per point, four on each of the three projected planes.
 
-As in ``numba_kernels``, rendering and its gradient are sums of the hidden units phi over units or
-over samples, which are never stored. Which texels a point reads, and with what weights, is the same
-for all fields and computed once. Points that stand for no length of ray are skipped.
+The three loops of ``two_sums``, over a scene of the texels ``(n, f, S, H)`` of all planes and the
+bias ``(f, H)``. Which texels a point reads, and with what weights, is the same for all fields and
+computed once. Points that stand for no length of ray are skipped.
 
 Parallel over images and fields, each of which has its own memory: results do not depend on timing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from mtl3d.models.regularizers.rendering.compiled import compiled
-from mtl3d.models.regularizers.rendering.scene import (
-    NEGATIVE_SLOPE,
-    PaddingMode,
-    TriPlane,
-    density,
-    ray_weights,
-)
+from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, TriPlane
+from mtl3d.models.regularizers.rendering.two_sums import Sums, composite
 
 
 class _Taps(NamedTuple):
@@ -63,11 +58,10 @@ def composite_points(
     taps = _find_taps(planes, points, delta, padding_mode)
     texels = torch.cat([plane.flatten(2, 3) for plane in planes], dim=2)
     of_density, of_values = zip(texels.split(num, dim=1), bias.split(num), strict=True)
-    vectors = density_weight[:, None, None].expand(len(points), -1, *points.shape[1:3], -1)
-    raw = _SumOverUnits.apply(taps, *of_density, vectors)
-    weights = ray_weights(density(raw + density_bias[:, None, None, None]) * delta[:, None])
-    shared = weights.expand(-1, num[1], -1, -1, -1)
-    return _SumOverSamples.apply(taps, *of_values, shared), weights
+    sums = Sums(
+        partial(_sum_over_units, taps), partial(_sum_over_samples, taps), partial(_gradients, taps)
+    )
+    return composite(sums, of_density, of_values, num[1], density_weight, density_bias, delta)
 
 
 def _find_taps(planes: TriPlane, points: Tensor, delta: Tensor, padding_mode: PaddingMode) -> _Taps:
@@ -99,56 +93,22 @@ def _linear_taps(
     return taps
 
 
-class _SumOverUnits(torch.autograd.Function):
-    """``sum_h phi u``: ``(n, f, h, w, D)`` from ``u`` of ``(n, f, h, w, H)``."""
-
-    @staticmethod
-    def forward(ctx: Any, taps: _Taps, texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:
-        ctx.taps = taps
-        ctx.save_for_backward(texels, bias, u)
-        return _sum_over_units(taps, texels, bias, u)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        texels, bias, u = ctx.saved_tensors
-        gradients = _gradients(ctx.taps, texels, bias, grad, u)
-        return None, *gradients, _sum_over_samples(ctx.taps, texels, bias, grad)
-
-
-class _SumOverSamples(torch.autograd.Function):
-    """``sum_k phi s``: ``(n, f, h, w, H)`` from ``s`` of ``(n, f, h, w, D)``."""
-
-    @staticmethod
-    def forward(ctx: Any, taps: _Taps, texels: Tensor, bias: Tensor, s: Tensor) -> Tensor:
-        ctx.taps = taps
-        ctx.save_for_backward(texels, bias, s)
-        return _sum_over_samples(taps, texels, bias, s)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        texels, bias, s = ctx.saved_tensors
-        gradients = _gradients(ctx.taps, texels, bias, s, grad)
-        return None, *gradients, _sum_over_units(ctx.taps, texels, bias, grad)
-
-
-def _sum_over_units(taps: _Taps, texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:
+def _sum_over_units(taps: _Taps, scene: Sequence[Tensor], u: Tensor) -> Tensor:
+    texels, bias = scene
     out = texels.new_zeros(*u.shape[:4], taps.seen.shape[3])
     _in_parallel(_sum_over_units_loop, taps, bias, texels, u, out)
     return out
 
 
-def _sum_over_samples(taps: _Taps, texels: Tensor, bias: Tensor, s: Tensor) -> Tensor:
+def _sum_over_samples(taps: _Taps, scene: Sequence[Tensor], s: Tensor) -> Tensor:
+    texels, bias = scene
     out = texels.new_zeros(*s.shape[:4], texels.shape[-1])
     _in_parallel(_sum_over_samples_loop, taps, bias, texels, s, out)
     return out
 
 
-def _gradients(
-    taps: _Taps, texels: Tensor, bias: Tensor, s: Tensor, u: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Sum the pre-activations' gradients ``s u phi'`` onto the texels and the bias."""
+def _gradients(taps: _Taps, scene: Sequence[Tensor], s: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+    texels, bias = scene
     d_texels = texels.new_zeros(texels.shape)
     d_bias = bias.new_zeros(len(texels), *bias.shape)
     _in_parallel(_gradients_loop, taps, bias, texels, s, u, d_texels, d_bias)

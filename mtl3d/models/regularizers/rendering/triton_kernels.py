@@ -143,6 +143,28 @@ def _tile_of_rays(height, width, ROWS: tl.constexpr, COLUMNS: tl.constexpr):  # 
 
 
 @triton.jit
+def _planes_of(  # type: ignore[no-untyped-def]
+    field, xy, xz, yz, j, i, h, mask, height, width, samples, H: tl.constexpr
+):
+    """What rays read of a field: texels of the x-y plane, and where sample 0 finds the others."""
+    # Offsets within a field stay 32 bits wide; where the field begins may need more.
+    at_xy = (j * width + i)[:, None] * H + h[None, :]
+    at_xz = (i * samples)[:, None] * H + h[None, :]
+    at_yz = (j * samples)[:, None] * H + h[None, :]
+    own = tl.load(xy + field * height * width * H + at_xy, mask=mask, other=0)
+    own_xz = xz + field * width * samples * H + at_xz
+    own_yz = yz + field * height * samples * H + at_yz
+    return own, own_xz, own_yz
+
+
+@triton.jit
+def _pre(own, own_xz, own_yz, k, mask, H: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Pre-activations of sample k of the rays."""
+    pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
+    return pre + tl.load(own_yz + k * H, mask=mask, other=0)
+
+
+@triton.jit
 def _forward_kernel(  # type: ignore[no-untyped-def]
     xy, xz, yz, weight, bias, delta, raw, weights, hidden, height, width, samples, num_fields,
     G: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, K_BLOCK: tl.constexpr,
@@ -154,22 +176,19 @@ def _forward_kernel(  # type: ignore[no-untyped-def]
     h = tl.arange(0, H_BLOCK)
     mask = valid[:, None] & (h < H)[None, :]
     at_xy = (j * width + i)[:, None] * H + h[None, :]
-    at_xz = (i * samples)[:, None] * H + h[None, :]
-    at_yz = (j * samples)[:, None] * H + h[None, :]
 
     all_k = tl.arange(0, K_BLOCK)
     mask_k = valid[:, None] & (all_k < samples)[None, :]
     for g in range(G):
         field = n * num_fields + g
-        own = tl.load(xy + field * height * width * H + at_xy, mask=mask, other=0)
-        own_xz = xz + field * width * samples * H + at_xz
-        own_yz = yz + field * height * samples * H + at_yz
+        own, own_xz, own_yz = _planes_of(
+            field, xy, xz, yz, j, i, h, mask, height, width, samples, H
+        )
         read_out = tl.load(weight + g * H + h, mask=h < H, other=0)[None, :]
         offset = tl.load(bias + g)
         ray = ((n * G + g) * height + j) * width * samples + i * samples
         for k in range(samples):
-            pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
-            pre += tl.load(own_yz + k * H, mask=mask, other=0)
+            pre = _pre(own, own_xz, own_yz, k, mask, H)
             value = tl.sum(leaky_relu(pre, SLOPE) * read_out, 1) + offset
             tl.store(raw + ray + k, value, mask=valid)
         tl.debug_barrier()  # other threads of this program read them
@@ -185,15 +204,14 @@ def _forward_kernel(  # type: ignore[no-untyped-def]
 
     for f in range(G, num_fields):
         field = n * num_fields + f
-        own = tl.load(xy + field * height * width * H + at_xy, mask=mask, other=0)
-        own_xz = xz + field * width * samples * H + at_xz
-        own_yz = yz + field * height * samples * H + at_yz
+        own, own_xz, own_yz = _planes_of(
+            field, xy, xz, yz, j, i, h, mask, height, width, samples, H
+        )
         g = f - G if G > 1 else 0
         ray = ((n * G + g) * height + j) * width * samples + i * samples
         total = tl.zeros_like(own)
         for k in range(samples):
-            pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
-            pre += tl.load(own_yz + k * H, mask=mask, other=0)
+            pre = _pre(own, own_xz, own_yz, k, mask, H)
             ends = tl.load(weights + ray + k, mask=valid, other=0)
             total += ends[:, None] * leaky_relu(pre, SLOPE)
         target = hidden + (field - (n + 1) * G) * height * width * H
@@ -213,8 +231,6 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
     h = tl.arange(0, H_BLOCK)
     mask = valid[:, None] & (h < H)[None, :]
     at_xy = (j * width + i)[:, None] * H + h[None, :]
-    at_xz = (i * samples)[:, None] * H + h[None, :]
-    at_yz = (j * samples)[:, None] * H + h[None, :]
     # Where this tile writes its own copy of the gradients of the x-z and y-z planes.
     column = tl.program_id(0) % tl.cdiv(width, COLUMNS) * COLUMNS + tl.arange(0, COLUMNS)
     row = tl.program_id(0) // tl.cdiv(width, COLUMNS) * ROWS + tl.arange(0, ROWS)
@@ -227,9 +243,9 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
 
     for f in range(G, num_fields):
         field = n * num_fields + f
-        own = tl.load(xy + field * height * width * H + at_xy, mask=mask, other=0)
-        own_xz = xz + field * width * samples * H + at_xz
-        own_yz = yz + field * height * samples * H + at_yz
+        own, own_xz, own_yz = _planes_of(
+            field, xy, xz, yz, j, i, h, mask, height, width, samples, H
+        )
         own_d_xz = d_xz + (copy_xz + field) * width * samples * H + to_xz
         own_d_yz = d_yz + (copy_yz + field) * height * samples * H + to_yz
         source = d_hidden + (field - (n + 1) * G) * height * width * H
@@ -238,8 +254,7 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
         ray = ((n * G + g) * height + j) * width * samples + i * samples
         d_own = tl.zeros_like(own)
         for k in range(samples):
-            pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
-            pre += tl.load(own_yz + k * H, mask=mask, other=0)
+            pre = _pre(own, own_xz, own_yz, k, mask, H)
             d_ends = tl.load(scratch + ray + k, mask=valid, other=0)
             d_ends += tl.sum(leaky_relu(pre, SLOPE) * d_total, 1)
             tl.store(scratch + ray + k, d_ends, mask=valid)
@@ -256,9 +271,9 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
     mask_k = valid[:, None] & (all_k < samples)[None, :]
     for g in range(G):
         field = n * num_fields + g
-        own = tl.load(xy + field * height * width * H + at_xy, mask=mask, other=0)
-        own_xz = xz + field * width * samples * H + at_xz
-        own_yz = yz + field * height * samples * H + at_yz
+        own, own_xz, own_yz = _planes_of(
+            field, xy, xz, yz, j, i, h, mask, height, width, samples, H
+        )
         own_d_xz = d_xz + (copy_xz + field) * width * samples * H + to_xz
         own_d_yz = d_yz + (copy_yz + field) * height * samples * H + to_yz
         ray = ((n * G + g) * height + j) * width * samples + i * samples
@@ -273,7 +288,8 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
         d_depth = through * d_ends - (tl.cumsum(lost, 1, reverse=True) - lost)
         length = tl.load(delta + n * samples + all_k, mask=all_k < samples, other=0)
         sigma_raw = tl.load(raw + at_k, mask=mask_k, other=0) - 1
-        d_raw = tl.where(mask_k, d_depth * length[None, :] / (1 + tl.exp(-sigma_raw)), 0)
+        slope = 1 / (1 + tl.exp(tl.minimum(-sigma_raw, 80)))  # of softplus; exp(89) overflows
+        d_raw = tl.where(mask_k, d_depth * length[None, :] * slope, 0)
         tl.store(scratch + at_k, d_raw, mask=mask_k)
         copy = (tl.program_id(0) * tl.num_programs(1) + n) * G + g
         tl.store(d_bias + copy, tl.sum(tl.sum(d_raw, 1), 0))
@@ -283,8 +299,7 @@ def _backward_kernel(  # type: ignore[no-untyped-def]
         d_read_out = tl.zeros_like(read_out)
         d_own = tl.zeros_like(own)
         for k in range(samples):
-            pre = own + tl.load(own_xz + k * H, mask=mask, other=0)
-            pre += tl.load(own_yz + k * H, mask=mask, other=0)
+            pre = _pre(own, own_xz, own_yz, k, mask, H)
             d_value = tl.load(scratch + ray + k, mask=valid, other=0)[:, None]
             d_read_out += tl.sum(d_value * leaky_relu(pre, SLOPE), 0)
             d_pre = leaky_relu_grad(pre, d_value * read_out[None, :], SLOPE)

@@ -1,29 +1,27 @@
 """Arbitrary rays on the GPU: four taps on each of the three projected planes per point.
 
-As in ``numba_kernels``, rendering and its gradient are sums of the hidden units phi over units or
-over samples, which are never stored; a program takes a tile of rays.
+The three loops of ``two_sums`` as one kernel each, over a scene of the three projected planes
+``(n, f, rows, columns, H)`` and the bias ``(f, H)``; a program takes a tile of rays of one field.
+Three kernels, not one forward and one backward: the weights of a ray, which all fields share, lie
+between the two sums, so that programs of different fields would have to wait for each other.
 
 Gradients of many points meet in one texel, in an order that nobody knows. They are added as
 integers, multiples of the largest possible gradient times ``points / 2^62``: such sums do not
 depend on their order, so two runs give the same bits, and they are finer than float32 sums.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from mtl3d.models.regularizers.rendering.scene import (
-    NEGATIVE_SLOPE,
-    PaddingMode,
-    TriPlane,
-    density,
-    ray_weights,
-)
+from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, TriPlane
 from mtl3d.models.regularizers.rendering.triton_activations import leaky_relu, leaky_relu_grad
+from mtl3d.models.regularizers.rendering.two_sums import Sums, composite
 
 #: Rays in a tile.
 TILE = 16
@@ -53,66 +51,28 @@ def composite_points(
     scene = zip(*(plane.split(num, dim=1) for plane in planes), bias.split(num), strict=True)
     of_density, of_values = ([part.contiguous() for part in parts] for parts in scene)
     where = points.contiguous(), padding_mode == 'border'
-
-    vectors = density_weight[:, None, None].expand(len(points), -1, *points.shape[1:3], -1)
-    raw = _SumOverUnits.apply(*where, *of_density, vectors)
-    sigma = density(raw + density_bias[:, None, None, None])
-    weights = ray_weights(sigma * delta[:, None])
-    return _SumOverSamples.apply(
-        *where, *of_values, weights.expand(-1, num[1], -1, -1, -1)
-    ), weights
+    sums = Sums(
+        partial(_sum_over_units, *where),
+        partial(_sum_over_samples, *where),
+        partial(_gradients, *where),
+    )
+    return composite(sums, of_density, of_values, num[1], density_weight, density_bias, delta)
 
 
-class _SumOverUnits(torch.autograd.Function):
-    """``sum_h phi u``: ``(n, f, h, w, D)`` from ``u`` of ``(n, f, h, w, H)``."""
-
-    @staticmethod
-    def forward(ctx: Any, points: Tensor, border: bool, *tensors: Tensor) -> Tensor:
-        *scene, u = tensors
-        ctx.save_for_backward(points, *tensors)
-        ctx.border = border
-        return _sum_over_units(points, border, scene, u)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        points, *scene, u = ctx.saved_tensors
-        gradients = _gradients(points, ctx.border, scene, grad, u)
-        return None, None, *gradients, _sum_over_samples(points, ctx.border, scene, grad)
-
-
-class _SumOverSamples(torch.autograd.Function):
-    """``sum_k phi s``: ``(n, f, h, w, H)`` from ``s`` of ``(n, f, h, w, D)``."""
-
-    @staticmethod
-    def forward(ctx: Any, points: Tensor, border: bool, *tensors: Tensor) -> Tensor:
-        *scene, s = tensors
-        ctx.save_for_backward(points, *tensors)
-        ctx.border = border
-        return _sum_over_samples(points, border, scene, s)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        points, *scene, s = ctx.saved_tensors
-        gradients = _gradients(points, ctx.border, scene, s, grad)
-        return None, None, *gradients, _sum_over_units(points, ctx.border, scene, grad)
-
-
-def _sum_over_units(points: Tensor, border: bool, scene: list[Tensor], u: Tensor) -> Tensor:
+def _sum_over_units(points: Tensor, border: bool, scene: Sequence[Tensor], u: Tensor) -> Tensor:
     out = scene[0].new_empty(*u.shape[:4], points.shape[3])
     _launch(_sum_over_units_kernel, points, border, scene, u.contiguous(), out)
     return out
 
 
-def _sum_over_samples(points: Tensor, border: bool, scene: list[Tensor], s: Tensor) -> Tensor:
+def _sum_over_samples(points: Tensor, border: bool, scene: Sequence[Tensor], s: Tensor) -> Tensor:
     out = scene[0].new_empty(*s.shape[:4], scene[0].shape[-1])
     _launch(_sum_over_samples_kernel, points, border, scene, s.contiguous(), out)
     return out
 
 
 def _gradients(
-    points: Tensor, border: bool, scene: list[Tensor], s: Tensor, u: Tensor
+    points: Tensor, border: bool, scene: Sequence[Tensor], s: Tensor, u: Tensor
 ) -> list[Tensor]:
     """Sum the pre-activations' gradients ``s u phi'`` onto the planes and the bias."""
     *planes, bias = scene
@@ -130,7 +90,7 @@ def _gradients(
 
 
 def _launch(
-    kernel: Any, points: Tensor, border: bool, scene: list[Tensor], *tensors: Tensor
+    kernel: Any, points: Tensor, border: bool, scene: Sequence[Tensor], *tensors: Tensor
 ) -> None:
     """Run a kernel with one program per tile of rays, field and image."""
     xy, xz, yz, bias = scene
@@ -199,17 +159,32 @@ def _add_to(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
+def _tile_of_rays(  # type: ignore[no-untyped-def]
+    num_rays, bias, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr
+):
+    """This program's image, field (counted through all images) and R rays; units; bias."""
+    n = tl.program_id(2).to(tl.int64)
+    field = n * tl.num_programs(1) + tl.program_id(1)
+    ray = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    h = tl.arange(0, H_BLOCK)
+    valid = ray < num_rays
+    own_bias = tl.load(bias + tl.program_id(1) * H + h, mask=h < H, other=0)[None, :]
+    return n, field, ray, valid, h, valid[:, None] & (h < H)[None, :], own_bias
+
+
+@triton.jit
 def _pre(  # type: ignore[no-untyped-def]
-    point, xy, xz, yz, own_bias, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask,
-    H: tl.constexpr, BORDER: tl.constexpr,
+    points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
+    xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H: tl.constexpr, BORDER: tl.constexpr,
 ):  # fmt: skip
-    """Positions of R points and their pre-activations ``(R, H_BLOCK)``."""
+    """Positions of sample k of R rays and their pre-activations ``(R, H_BLOCK)``."""
+    point = points + ((n * num_rays + ray) * samples + k) * 3
     x = tl.load(point, mask=valid, other=0)
     y = tl.load(point + 1, mask=valid, other=0)
     z = tl.load(point + 2, mask=valid, other=0)
-    pre = _look_up(xy, y, x, xy_y, xy_x, h, mask, H, BORDER)
-    pre += _look_up(xz, z, x, xz_z, xz_x, h, mask, H, BORDER)
-    pre += _look_up(yz, y, z, yz_y, yz_z, h, mask, H, BORDER)
+    pre = _look_up(xy + field * xy_y * xy_x * H, y, x, xy_y, xy_x, h, mask, H, BORDER)
+    pre += _look_up(xz + field * xz_z * xz_x * H, z, x, xz_z, xz_x, h, mask, H, BORDER)
+    pre += _look_up(yz + field * yz_y * yz_z * H, y, z, yz_y, yz_z, h, mask, H, BORDER)
     return x, y, z, pre + own_bias
 
 
@@ -219,20 +194,12 @@ def _sum_over_units_kernel(  # type: ignore[no-untyped-def]
     BORDER: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr,
     SLOPE: tl.constexpr,
 ):  # fmt: skip
-    ray = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    n = tl.program_id(2).to(tl.int64)
-    field = n * tl.num_programs(1) + tl.program_id(1)
-    h = tl.arange(0, H_BLOCK)
-    valid = ray < num_rays
-    mask = valid[:, None] & (h < H)[None, :]
-    own_bias = tl.load(bias + tl.program_id(1) * H + h, mask=h < H, other=0)[None, :]
+    n, field, ray, valid, h, mask, own_bias = _tile_of_rays(num_rays, bias, H, H_BLOCK, TILE)
     own_u = tl.load(u + (field * num_rays + ray)[:, None] * H + h[None, :], mask=mask, other=0)
     for k in range(samples):
         _, _, _, pre = _pre(
-            points + ((n * num_rays + ray) * samples + k) * 3,
-            xy + field * xy_y * xy_x * H, xz + field * xz_z * xz_x * H,
-            yz + field * yz_y * yz_z * H, own_bias, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z,
-            valid, h, mask, H, BORDER,
+            points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
+            xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H, BORDER,
         )  # fmt: skip
         value = tl.sum(leaky_relu(pre, SLOPE) * own_u, 1)
         tl.store(out + (field * num_rays + ray) * samples + k, value, mask=valid)
@@ -244,20 +211,12 @@ def _sum_over_samples_kernel(  # type: ignore[no-untyped-def]
     BORDER: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr,
     SLOPE: tl.constexpr,
 ):  # fmt: skip
-    ray = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    n = tl.program_id(2).to(tl.int64)
-    field = n * tl.num_programs(1) + tl.program_id(1)
-    h = tl.arange(0, H_BLOCK)
-    valid = ray < num_rays
-    mask = valid[:, None] & (h < H)[None, :]
-    own_bias = tl.load(bias + tl.program_id(1) * H + h, mask=h < H, other=0)[None, :]
+    n, field, ray, valid, h, mask, own_bias = _tile_of_rays(num_rays, bias, H, H_BLOCK, TILE)
     total = tl.zeros(mask.shape, out.dtype.element_ty)
     for k in range(samples):
         _, _, _, pre = _pre(
-            points + ((n * num_rays + ray) * samples + k) * 3,
-            xy + field * xy_y * xy_x * H, xz + field * xz_z * xz_x * H,
-            yz + field * yz_y * yz_z * H, own_bias, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z,
-            valid, h, mask, H, BORDER,
+            points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
+            xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H, BORDER,
         )  # fmt: skip
         weight = tl.load(s + (field * num_rays + ray) * samples + k, mask=valid, other=0)
         total += weight[:, None] * leaky_relu(pre, SLOPE)
@@ -271,22 +230,14 @@ def _gradients_kernel(  # type: ignore[no-untyped-def]
     BORDER: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr,
     SLOPE: tl.constexpr,
 ):  # fmt: skip
-    ray = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    n = tl.program_id(2).to(tl.int64)
-    field = n * tl.num_programs(1) + tl.program_id(1)
-    h = tl.arange(0, H_BLOCK)
-    valid = ray < num_rays
-    mask = valid[:, None] & (h < H)[None, :]
-    own_bias = tl.load(bias + tl.program_id(1) * H + h, mask=h < H, other=0)[None, :]
+    n, field, ray, valid, h, mask, own_bias = _tile_of_rays(num_rays, bias, H, H_BLOCK, TILE)
     own_u = tl.load(u + (field * num_rays + ray)[:, None] * H + h[None, :], mask=mask, other=0)
     per_unit = tl.load(steps)
     own_d_bias = tl.zeros_like(own_u)
     for k in range(samples):
         x, y, z, pre = _pre(
-            points + ((n * num_rays + ray) * samples + k) * 3,
-            xy + field * xy_y * xy_x * H, xz + field * xz_z * xz_x * H,
-            yz + field * yz_y * yz_z * H, own_bias, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z,
-            valid, h, mask, H, BORDER,
+            points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
+            xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H, BORDER,
         )  # fmt: skip
         weight = tl.load(s + (field * num_rays + ray) * samples + k, mask=valid, other=0)
         d_pre = leaky_relu_grad(pre, weight[:, None] * own_u, SLOPE)
