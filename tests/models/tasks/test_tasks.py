@@ -117,6 +117,7 @@ def test_depth_is_never_negative() -> None:
 def test_mean_of_two_normals_is_a_unit_vector() -> None:
     task = NormalsTask()
     first, second = torch.randn(2, 1, 3, 4, 5).unbind()
+    torch.testing.assert_close(task.activate(first).norm(dim=1), torch.ones(1, 4, 5))
     mean = (task.activate(first) + task.activate(second)) / 2
     torch.testing.assert_close(task.decode(mean).norm(dim=1), torch.ones(1, 4, 5))
 
