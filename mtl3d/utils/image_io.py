@@ -14,7 +14,8 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
     """Read a photograph as 8-bit RGB.
 
     Args:
-        path: Any file that Pillow reads; grey is replicated, alpha is dropped.
+        path: Any file that Pillow reads; grey is replicated, alpha is dropped, and of 16 bits the
+            upper 8 are taken.
         upright: Turn it as its EXIF entry says. Not for pictures with labels, which know no EXIF.
 
     Returns:
@@ -22,10 +23,10 @@ def read_picture(path: str | Path, *, upright: bool = True) -> np.ndarray:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not an image, or it is truncated.
+        ValueError: The file is not an image, it is truncated, or its values have no known range.
     """
     turn = ImageOps.exif_transpose if upright else lambda image: image
-    return _read(path, lambda image: turn(image).convert('RGB'))
+    return _read(path, lambda image: _to_rgb(turn(image)))
 
 
 def read_stored(path: str | Path) -> np.ndarray:
@@ -59,6 +60,14 @@ def write_png(path: str | Path, array: np.ndarray) -> None:
     Image.fromarray(array).save(path, format='PNG', compress_level=3)
 
 
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith('I;16'):  # convert() would cut off at 255, and show white
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ('I', 'F'):
+        raise ValueError(f'it has more than 8 bits, mode {image.mode}: store 8-bit RGB')
+    return image.convert('RGB')
+
+
 def _read(path: str | Path, convert: Callable[[Image.Image], Image.Image]) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
@@ -66,7 +75,8 @@ def _read(path: str | Path, convert: Callable[[Image.Image], Image.Image]) -> np
     try:
         with Image.open(path) as image:
             return np.array(convert(image))
-    except (OSError, SyntaxError) as error:  # Pillow reports a broken PNG chunk as a SyntaxError
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        # Of a broken header Pillow raises any of these.
         raise ValueError(
             f'{path} is not an image, or it is damaged ({error}): extract or download it again'
         ) from error

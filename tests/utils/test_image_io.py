@@ -32,6 +32,28 @@ def test_pictures_become_upright_rgb(tmp_path):
     assert read_picture(tmp_path / 'turned.png')[..., 0].tolist() == [[3, 0], [4, 1], [5, 2]]
 
 
+def test_sixteen_bits_keep_their_grey_levels(tmp_path):
+    levels = np.arange(256, dtype=np.uint16)[None]
+    write_png(tmp_path / 'deep.png', levels * 257)
+    assert (read_picture(tmp_path / 'deep.png') == levels[..., None]).all()
+
+
+@pytest.mark.parametrize('dtype', [np.int32, np.float32])
+def test_values_without_a_range_are_refused(tmp_path, dtype):
+    Image.fromarray(np.ones((2, 3), dtype)).save(tmp_path / 'values.tif')
+    with pytest.raises(ValueError, match=r'values\.tif.*more than 8 bits'):
+        read_picture(tmp_path / 'values.tif')
+
+
+def test_a_header_of_nonsense_is_named(tmp_path):
+    write_png(tmp_path / 'huge.png', np.zeros((2, 3), np.uint8))
+    data = bytearray((tmp_path / 'huge.png').read_bytes())
+    data[16:20] = b'\x7f\xff\xff\xff'  # the width
+    (tmp_path / 'huge.png').write_bytes(data)
+    with pytest.raises(ValueError, match=r'huge\.png'):
+        read_picture(tmp_path / 'huge.png')
+
+
 def test_wrong_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='absent.png'):
         read_picture(tmp_path / 'absent.png')
