@@ -45,19 +45,23 @@ def run_tool(
     arguments = list(sys.argv[1:] if argv is None else argv)
     show_trace = '--traceback' in arguments
     tool = Path(sys.argv[0]).name
+    first_rank = int(os.environ.get('RANK', 0)) == 0
     threading.excepthook = _thread_failed
     try:
         main([argument for argument in arguments if argument != '--traceback'])
-    except KeyboardInterrupt as interrupt:
-        print(f'{tool}: interrupted. {interrupt}'.rstrip(), file=sys.stderr)
-        return INTERRUPTED
-    except (*USER_ERRORS, MemoryError, RuntimeError) as error:
+    except (KeyboardInterrupt, *USER_ERRORS, MemoryError, RuntimeError) as error:
+        # MMEngine's bare excepts make another error of a Ctrl-C that comes at the wrong time.
+        interrupts = [e for e in (error, error.__context__) if isinstance(e, KeyboardInterrupt)]
+        if interrupts:
+            if first_rank:  # the terminal interrupts all ranks
+                print(f'{tool}: interrupted. {interrupts[0]}'.rstrip(), file=sys.stderr)
+            return INTERRUPTED
         message = explain(error)
         if message is None:
             raise
         if show_trace:
             traceback.print_exc()
-        if int(os.environ.get('RANK', 0)) > 0:
+        if not first_rank:
             # All ranks usually fail for the same reason. The first one says so, and the launcher
             # ends the others while they wait.
             time.sleep(5)
@@ -66,7 +70,7 @@ def run_tool(
     return 0
 
 
-def explain(error: Exception) -> str | None:
+def explain(error: BaseException) -> str | None:
     """Say in one line what the user should change.
 
     Args:
