@@ -9,7 +9,7 @@ import torch
 from mmengine.structures import PixelData
 
 from mtl3d.evaluation import MultiTaskEvaluator
-from mtl3d.models.loss_terms import task_loss
+from mtl3d.models.loss_terms import labelled_loss
 from mtl3d.registry import METRICS, TASKS
 from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
 
@@ -34,7 +34,7 @@ def test_albedo_trains_and_is_scored(config: dict) -> None:
     label = 0.1 + 0.8 * torch.rand(3, 4, 6)
     sample = MultiTaskDataSample(gt=PixelData(albedo=label), metainfo=dict(img_id=0))
     logits = torch.zeros(1, 3, 2, 3, requires_grad=True)
-    loss = task_loss(task, 'albedo', logits, [sample])
+    loss = labelled_loss(task.loss, 'albedo', logits, [sample])
     loss.backward()
     assert loss.item() == pytest.approx((label - 0.5).abs().mean().item()) and logits.grad.any()
 

@@ -1,6 +1,6 @@
 """What the model compares with labels, and the one place where losses are weighted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ class LossTerm:
         samples: N samples with labels.
         tasks: Task -> the task whose loss its prediction has.
         weight: Factor of all these losses, besides the tasks' own.
-        reduce_labels: Take the losses at the size of the predictions, see :func:`task_loss`.
+        reduce_labels: Take the losses at the size of the predictions, see :func:`labelled_loss`.
     """
 
     source: str
@@ -40,25 +40,28 @@ class LossTerm:
         losses = {}
         for name, logits in self.predictions.items():
             task = self.tasks[name]
-            value = task_loss(task, name, logits, self.samples, reduce_labels=self.reduce_labels)
+            value = labelled_loss(
+                task.loss, name, logits, self.samples, reduce_labels=self.reduce_labels
+            )
             hub.update_scalar(f'train/{self.source}.{name}', value.detach())
             losses[f'{self.source}.loss_{name}'] = self.weight * task.loss_weight * value
         return losses
 
 
-def task_loss(
-    task: Task,
+def labelled_loss(
+    loss: Callable[[Tensor, Tensor], Tensor],
     name: str,
     logits: Tensor,
     samples: Sequence[MultiTaskDataSample],
     *,
     reduce_labels: bool = False,
 ) -> Tensor:
-    """Compute one task's unweighted loss over the images that carry its label.
+    """Compute a loss of one task over the images that carry its label.
 
     Args:
-        task: The task.
-        name: Its key in the samples.
+        loss: Logits and labels of M images, ``(M, out_channels, h, w)`` and ``(M, c, H, W)``, to a
+            scalar.
+        name: The task's key in the samples.
         logits: ``(N, out_channels, h, w)``.
         samples: N samples; those without a field ``name`` in ``gt`` do not count.
         reduce_labels: Bring the labels to the size of the logits by taking the nearest pixels,
@@ -75,7 +78,7 @@ def task_loss(
     chosen = logits if len(labelled) == len(samples) else logits[labelled]
     if reduce_labels:
         label = nearest_pixels(label, chosen.shape[-2:])
-    return task.loss(chosen, label)
+    return loss(chosen, label)
 
 
 def nearest_pixels(maps: Tensor, size: Sequence[int]) -> Tensor:

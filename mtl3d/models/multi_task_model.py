@@ -201,8 +201,10 @@ class MultiTaskModel(BaseModel):
         losses = {name: value for term in terms for name, value in term.losses().items()}
         if self.training and isinstance(self.decoder, HasExtraLosses):
             own = {task: losses[f'decoder.loss_{task}'] for task in output.predictions}
-            for name, value in self.decoder.extra_losses(output, own).items():
-                losses[f'decoder.loss_{name}'] = value
+            extra = self.decoder.extra_losses(
+                output, task_losses=own, tasks=self.tasks, samples=data_samples
+            )
+            losses |= {f'decoder.loss_{name}': value for name, value in extra.items()}
         return losses
 
     def _decoder_terms(

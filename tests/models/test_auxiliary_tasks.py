@@ -5,7 +5,7 @@ import torch
 from mmengine.logging import MessageHub
 from toy import toy_batch, toy_model_cfg
 
-from mtl3d.models.loss_terms import task_loss
+from mtl3d.models.loss_terms import labelled_loss
 from mtl3d.models.tasks import EdgeTask, QuantizedDepthTask, QuantizedNormalsTask
 from mtl3d.registry import MODELS
 
@@ -36,12 +36,14 @@ def test_auxiliary_tasks_give_the_loss_of_auxiliary_predictions_only():
         ('depth', QuantizedDepthTask(num_bins=12)),
         ('edge', EdgeTask(num_channels=2, positive_weight=0.8)),
     ):
-        raw = task_loss(task, name, regions[name], data['data_samples'])
+        raw = labelled_loss(task.loss, name, regions[name], data['data_samples'])
         weight = 0.5 * AUXILIARY[name]['loss_weight']
         torch.testing.assert_close(losses[f'decoder.regions.loss_{name}'], weight * raw)
         logged = MessageHub.get_current_instance().get_scalar(f'train/decoder.regions.{name}')
         assert logged.current() == pytest.approx(raw.item(), rel=1e-6)
-        own = task_loss(model.tasks[name], name, output.predictions[name], data['data_samples'])
+        own = labelled_loss(
+            model.tasks[name].loss, name, output.predictions[name], data['data_samples']
+        )
         expected = model.tasks[name].loss_weight * own
         torch.testing.assert_close(losses[f'decoder.loss_{name}'], expected)
 

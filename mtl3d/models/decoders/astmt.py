@@ -12,8 +12,9 @@ from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.encoders.base import TaskFeatures
 from mtl3d.models.heads import build_heads
 from mtl3d.models.layers.task_modulation import ModulatedUnit, task_gates, task_norms
-from mtl3d.models.tasks.base import resize
+from mtl3d.models.tasks.base import Task, resize
 from mtl3d.registry import MODELS
+from mtl3d.structures import MultiTaskDataSample
 
 
 @dataclass
@@ -180,7 +181,12 @@ class ASTMTDecoder(nn.Module):
         return feature
 
     def extra_losses(
-        self, output: DecoderOutput, task_losses: Mapping[str, Tensor]
+        self,
+        output: DecoderOutput,
+        *,
+        task_losses: Mapping[str, Tensor],
+        tasks: Mapping[str, Task],
+        samples: Sequence[MultiTaskDataSample],
     ) -> dict[str, Tensor]:
         """Compute ``adversarial``, see :class:`~mtl3d.models.decoders.HasExtraLosses`.
 

@@ -9,7 +9,9 @@ from torch import Tensor
 from mtl3d.models.decoders.atrc import RelationalDecoder
 from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.layers import CONTEXTS, MixedContext
+from mtl3d.models.tasks.base import Task
 from mtl3d.registry import MODELS
+from mtl3d.structures import MultiTaskDataSample
 
 
 @MODELS.register_module()
@@ -100,7 +102,12 @@ class ATRCSearchDecoder(RelationalDecoder):
         return torch.stack([pair.entropy() for pair in pairs]).mean()
 
     def extra_losses(
-        self, output: DecoderOutput, task_losses: Mapping[str, Tensor]
+        self,
+        output: DecoderOutput,
+        *,
+        task_losses: Mapping[str, Tensor],
+        tasks: Mapping[str, Task],
+        samples: Sequence[MultiTaskDataSample],
     ) -> dict[str, Tensor]:
         """Weigh the indecision: ``entropy``, see :class:`~mtl3d.models.decoders.HasExtraLosses`."""
         return {'entropy': self.entropy_weight * self.mean_entropy()}

@@ -1,10 +1,13 @@
 """What every decoder returns, and what one may have besides."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
+
+from mtl3d.models.tasks.base import Task
+from mtl3d.structures import MultiTaskDataSample
 
 
 @dataclass
@@ -23,16 +26,23 @@ class DecoderOutput:
 
 @runtime_checkable
 class HasExtraLosses(Protocol):
-    """A decoder with losses that compare no prediction with a label."""
+    """A decoder with losses besides those of the tasks."""
 
     def extra_losses(
-        self, output: DecoderOutput, task_losses: Mapping[str, Tensor]
+        self,
+        output: DecoderOutput,
+        *,
+        task_losses: Mapping[str, Tensor],
+        tasks: Mapping[str, Task],
+        samples: Sequence[MultiTaskDataSample],
     ) -> dict[str, Tensor]:
         """Compute them; ``MultiTaskModel`` adds them in training as ``decoder.loss_<name>``.
 
         Args:
             output: What the decoder has returned.
             task_losses: Task -> weighted loss of its prediction, with its graph.
+            tasks: Task -> the task, which knows its weight and its activation.
+            samples: One sample per image, with labels.
 
         Returns:
             Name -> scalar, added to the loss as it is.

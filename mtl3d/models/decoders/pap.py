@@ -1,16 +1,21 @@
 """PAP: affinities between positions, combined across tasks, along which features diffuse."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtl3d.models.decoders.base import DecoderOutput
 from mtl3d.models.decoders.two_step import TwoStepDecoder
 from mtl3d.models.layers import map_to_tokens, tokens_to_map
-from mtl3d.models.tasks.base import resize
+from mtl3d.models.loss_terms import labelled_loss
+from mtl3d.models.losses import pairwise_l1, sample_pairs
+from mtl3d.models.tasks.base import Task, resize
 from mtl3d.registry import MODELS
+from mtl3d.structures import LABEL_SPECS, LabelSpec, MultiTaskDataSample
 
 
 def affinity(tokens: Tensor) -> Tensor:
@@ -98,8 +103,16 @@ class PAPDecoder(TwoStepDecoder):
     combined affinity, and the diffused feature is read out. Our choices are the widths, the
     row-wise softmax as normalisation, a softmax over the combination weights (uniform at the
     start), the resolution of the affinities, the number of steps, that the diffused feature is
-    added to the task's own at full resolution, and heads without further residual blocks. The
-    paper's pair-wise affinity loss is left out: its exact form is not known to us.
+    added to the task's own at full resolution, and heads without further residual blocks.
+
+    In training the final predictions also have a pair-wise affinity loss, which compares how two
+    pixels relate in the prediction and in the label; the total loss is ``sum_t w_t (L_t +
+    pair_weight L_pair,t)`` with the tasks' own weights. Certain is that the paper relates pixels by
+    their depths, normals and the equality of their classes. Recalled, not certain, is that the loss
+    is an L1 of the differences of depths and normals in sampled pairs, and its factor 0.2. Our
+    choices are the number of pairs and their uniform distribution, the loss of the equality (see
+    :func:`~mtl3d.models.losses.pairwise_l1`), that the tasks which the paper does not have are
+    compared by equality, and that the initial predictions have no such loss.
 
     Args:
         in_channels: Channels of the backbone's features, high resolution first.
@@ -110,6 +123,8 @@ class PAPDecoder(TwoStepDecoder):
             on a map of stride 4 means 4032 x 4032 affinities per task for an image of 448 x 576.
         steps: Steps of the diffusion.
         initial_rate: Initial share of the diffused feature, in (0, 1); learned.
+        pair_weight: Factor of the pair-wise affinity loss; 0 leaves it out.
+        num_pairs: Pairs of pixels per image and task; those that lack a label do not count.
         head: Config of every task's last layer.
         heads: Task -> config of its last layer, in place of ``head``.
 
@@ -118,8 +133,8 @@ class PAPDecoder(TwoStepDecoder):
         ``initial`` are ``(N, out_channels[task], h_0, w_0)``.
 
     Raises:
-        ValueError: ``steps`` or ``reduction`` is not positive, or ``initial_rate`` not inside (0,
-            1).
+        ValueError: ``steps``, ``reduction`` or ``num_pairs`` is not positive, ``initial_rate`` not
+            inside (0, 1), or ``pair_weight`` negative.
     """
 
     def __init__(
@@ -132,6 +147,8 @@ class PAPDecoder(TwoStepDecoder):
         reduction: int = 2,
         steps: int = 3,
         initial_rate: float = 0.5,
+        pair_weight: float = 0.2,
+        num_pairs: int = 1024,
         head: Mapping[str, Any] | None = None,
         heads: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
@@ -142,12 +159,17 @@ class PAPDecoder(TwoStepDecoder):
             head=head,
             heads=heads,
         )
-        for name, value in (('steps', steps), ('reduction', reduction)):
+        positive = dict(steps=steps, reduction=reduction, num_pairs=num_pairs)
+        for name, value in positive.items():
             if value < 1:
                 raise ValueError(f'{name}={value}: must be at least 1')
         if not 0 < initial_rate < 1:
             raise ValueError(f'initial_rate={initial_rate}: must lie inside (0, 1)')
+        if pair_weight < 0:
+            raise ValueError(f'pair_weight={pair_weight}: must not be negative')
         self.reduction = reduction
+        self.pair_weight = pair_weight
+        self.num_pairs = num_pairs
         self.propagation = PatternAffinitivePropagation(
             len(out_channels), channels, affinity_channels, steps, initial_rate
         )
@@ -161,3 +183,26 @@ class PAPDecoder(TwoStepDecoder):
             task: own + resize(spread, (height, width))
             for (task, own), spread in zip(features.items(), self.propagation(coarse), strict=True)
         }
+
+    def extra_losses(
+        self,
+        output: DecoderOutput,
+        *,
+        task_losses: Mapping[str, Tensor],
+        tasks: Mapping[str, Task],
+        samples: Sequence[MultiTaskDataSample],
+    ) -> dict[str, Tensor]:
+        """Compute ``pair_<task>``, see :class:`~mtl3d.models.decoders.HasExtraLosses`."""
+        if not self.pair_weight:
+            return {}
+        losses = {}
+        for name, logits in output.predictions.items():
+            task = tasks[name]
+            compare = partial(self._pair_loss, task, LABEL_SPECS[name])
+            value = labelled_loss(compare, name, logits, samples)
+            losses[f'pair_{name}'] = self.pair_weight * task.loss_weight * value
+        return losses
+
+    def _pair_loss(self, task: Task, spec: LabelSpec, logits: Tensor, label: Tensor) -> Tensor:
+        values, labels = sample_pairs(logits.float(), label, self.num_pairs)
+        return pairwise_l1(task.activate(values), labels, spec)

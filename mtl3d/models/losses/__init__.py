@@ -3,6 +3,7 @@
 from mtl3d.models.losses.balanced_bce import balanced_bce, two_class_logit
 from mtl3d.models.losses.cross_entropy import cross_entropy
 from mtl3d.models.losses.l1 import l1, normals_l1
+from mtl3d.models.losses.pairwise import pairwise_l1, sample_pairs
 from mtl3d.models.losses.quantize import normal_centroids, quantize_depth, quantize_normals
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     'l1',
     'normal_centroids',
     'normals_l1',
+    'pairwise_l1',
     'quantize_depth',
     'quantize_normals',
+    'sample_pairs',
     'two_class_logit',
 ]

@@ -35,7 +35,8 @@ class NormalsTask(Task):
 
     def activate(self, logits: Tensor) -> Tensor:
         """Scale to unit length: ``(N, 3, H, W)``."""
-        return F.normalize(logits.float(), dim=1)
+        # The bound of normals_l1, because losses (PAP's) may differentiate this, too.
+        return F.normalize(logits.float(), dim=1, eps=1e-6)
 
     def decode(self, activated: Tensor) -> Tensor:
         """Scale to unit length again, which a mean of unit vectors has lost: ``(N, 3, H, W)``."""

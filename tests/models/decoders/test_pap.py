@@ -1,10 +1,15 @@
-"""PAP: the affinities are stochastic matrices, and diffusion is what its formula says."""
+"""PAP: stochastic matrices of affinities, diffusion by its formula, and the pair-wise loss."""
 
 import pytest
 import torch
+from mmengine.structures import PixelData
+from toy import toy_batch, toy_model_cfg
 
-from mtl3d.models.decoders import PAPDecoder
+from mtl3d.models.decoders import DecoderOutput, PAPDecoder
 from mtl3d.models.decoders.pap import PatternAffinitivePropagation, affinity, diffuse
+from mtl3d.models.tasks import DepthTask, EdgeTask, SemSegTask
+from mtl3d.registry import MODELS
+from mtl3d.structures import MultiTaskDataSample
 
 
 def propagation(steps=3, rate=0.5):
@@ -79,8 +84,79 @@ def test_decoder_predicts_twice_at_the_finest_grid_and_all_parameters_learn():
 
 
 @pytest.mark.parametrize(
-    'wrong', [dict(steps=0), dict(reduction=0), dict(initial_rate=1.0), dict(initial_rate=0.0)]
+    'wrong',
+    [
+        dict(steps=0),
+        dict(reduction=0),
+        dict(initial_rate=1.0),
+        dict(initial_rate=0.0),
+        dict(pair_weight=-0.1),
+        dict(num_pairs=0),
+    ],
 )
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         PAPDecoder(in_channels=(4,), out_channels=dict(depth=1), **wrong)
+
+
+def pair_losses(output, tasks, samples, **settings):
+    channels = {name: task.out_channels for name, task in tasks.items()}
+    decoder = PAPDecoder(in_channels=(4,), out_channels=channels, **settings)
+    return decoder.extra_losses(DecoderOutput(output), task_losses={}, tasks=tasks, samples=samples)
+
+
+def test_pair_losses_of_maps_without_structure_have_their_expectation():
+    """Two halves that differ: a random pair straddles them with probability 1/2."""
+    halves = torch.zeros(1, 8, 8)
+    halves[..., 4:] = 1
+    gt = dict(depth=1 + 2 * halves, semseg=halves.long(), edge=halves)
+    samples = [MultiTaskDataSample(gt=PixelData(**gt)), MultiTaskDataSample(gt=PixelData())]
+    tasks = dict(
+        depth=DepthTask(loss_weight=3.0),
+        semseg=SemSegTask(num_classes=5, loss_weight=2.0),
+        edge=EdgeTask(loss_weight=50.0),
+    )
+    # The other image has no labels; whatever is predicted there does not matter.
+    logits = {
+        name: torch.cat(
+            [torch.zeros(1, task.out_channels, 4, 4), torch.randn(1, task.out_channels, 4, 4)]
+        )
+        for name, task in tasks.items()
+    }
+    torch.manual_seed(0)
+    losses = pair_losses(logits, tasks, samples, num_pairs=20_000)
+    assert set(losses) == {'pair_depth', 'pair_semseg', 'pair_edge'}
+    # Means of |0 - 2| and |0 - 0|; of 4/5 where the classes are the same and 1/5; of 1/2 always.
+    for name, mean in dict(depth=1.0, semseg=0.5, edge=0.5).items():
+        expected = 0.2 * tasks[name].loss_weight * mean
+        assert losses[f'pair_{name}'].item() == pytest.approx(expected, rel=0.02)
+
+
+def test_pair_loss_of_images_without_the_label_is_a_zero_that_keeps_the_graph():
+    logits = torch.randn(2, 1, 4, 4, requires_grad=True)
+    samples = [MultiTaskDataSample(gt=PixelData())] * 2
+    (loss,) = pair_losses(dict(depth=logits), dict(depth=DepthTask()), samples).values()
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert loss == 0 and not gradient.any()
+
+
+def test_model_adds_the_pair_losses_in_training_only():
+    def losses(training=True, **settings):
+        torch.manual_seed(0)
+        decoder = dict(type='PAPDecoder', channels=8, **settings)
+        model = MODELS.build(toy_model_cfg(regularizer=False, decoder=decoder)).train(training)
+        data = model.data_preprocessor(toy_batch(0, 1), training)
+        values = model(**data, mode='loss')
+        if training:
+            model.parse_losses(values)[0].backward()
+        return {name: value.item() for name, value in values.items()}
+
+    plain, default = losses(pair_weight=0), losses()
+    pairs = {f'decoder.loss_pair_{task}' for task in ('semseg', 'depth', 'normals', 'edge')}
+    assert set(default) - set(plain) == pairs and set(plain) < set(default)
+    assert set(losses(training=False)) == set(plain)
+    for name, value in losses(pair_weight=0.4).items():
+        if name in pairs:
+            assert value > 0 and value == pytest.approx(2 * default[name], rel=1e-5)
+        else:  # nothing else changes
+            assert value == plain[name]

@@ -122,7 +122,7 @@ def test_adversarial_loss_knows_the_tasks_apart():
     output = decoder(TaskFeatures(per_task))
     # The loss of one image only: the other has no gradient and must not count.
     losses = {task: maps[0].square().mean() for task, maps in output.predictions.items()}
-    term = decoder.extra_losses(output, losses)['adversarial']
+    term = decoder.extra_losses(output, task_losses=losses, tasks={}, samples=[])['adversarial']
     expected = 0.0
     for index, (task, feature) in enumerate(output.features.items()):
         (gradient,) = torch.autograd.grad(losses[task], feature, retain_graph=True)
@@ -140,7 +140,7 @@ def test_without_adversary():
         in_channels=(8, 16), out_channels=dict(edge=1), channels=16, adversarial_weight=0
     )
     assert decoder.discriminator is None
-    assert decoder.extra_losses(None, {}) == {}
+    assert decoder.extra_losses(None, task_losses={}, tasks={}, samples=[]) == {}
 
 
 def test_decoder_refuses_shared_features_and_single_images():

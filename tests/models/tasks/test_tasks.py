@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
 
-from mtl3d.models.loss_terms import task_loss
+from mtl3d.models.loss_terms import labelled_loss
 from mtl3d.models.losses import balanced_bce, two_class_logit
 from mtl3d.models.tasks import (
     DepthTask,
@@ -81,7 +81,9 @@ def test_no_label_at_all_is_a_zero_with_a_graph(name: str) -> None:
     loss = ALL[name].loss(logits, label)
     loss.backward()
     assert loss == 0 and (logits.grad == 0).all()
-    assert task_loss(ALL[name], name, logits, [MultiTaskDataSample(gt=PixelData())] * 2) == 0
+    assert (
+        labelled_loss(ALL[name].loss, name, logits, [MultiTaskDataSample(gt=PixelData())] * 2) == 0
+    )
 
 
 @pytest.mark.parametrize('name', ALL)
