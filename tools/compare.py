@@ -23,9 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from mtl3d.apis.checkpoint import find_checkpoint
-from mtl3d.apis.command_line import input_file, run_tool
-from mtl3d.evaluation.metrics.multi_task_delta import HEADLINES
+from mtl3d.apis.command_line import input_file, output_file, output_folder, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -40,15 +38,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('configs', nargs='+', type=input_file)
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/compare'))
-    parser.add_argument('--out', type=Path, help='JSON file; default: WORK_DIR/comparison.json')
+    parser.add_argument('--work-dir', type=output_folder, default='work_dirs/compare')
+    parser.add_argument(
+        '--out', type=output_file, help='JSON file; default: WORK_DIR/comparison.json'
+    )
     parser.add_argument('--amp', choices=('bf16', 'fp16'), help='handed to tools/train.py')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='handed to every run'
     )
     args = parser.parse_args(argv)
     start = time.monotonic()
-    runs = [(config, seed) for config in args.configs for seed in args.seeds]
+    args.work_dir = args.work_dir.resolve()  # the runs have another current directory
+    runs = [(config.resolve(), seed) for config in args.configs for seed in args.seeds]
+    if len({(config.stem, seed) for config, seed in runs}) < len(runs):
+        raise ValueError('two runs would share a work dir: a config name or a seed comes twice')
     with ThreadPoolExecutor(args.jobs) as pool:
         results = list(pool.map(lambda job: run(*job, args), runs))
     report = summarize(runs, results)
@@ -59,7 +62,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         seconds=round(time.monotonic() - start),
     )
     out = args.out or args.work_dir / 'comparison.json'
-    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=2) + '\n')
     print(table(report['configs']))
     print(f'All numbers: {out}')
@@ -76,6 +78,9 @@ def run(config: Path, seed: int, args: argparse.Namespace) -> dict[str, float]:
         resume = ['--resume'] if (work_dir / 'last_checkpoint').is_file() else []
         amp = ['--amp', args.amp] if args.amp else []
         call(work_dir, 'tools/train.py', config, *resume, *amp, *common)
+
+        from mtl3d.apis.checkpoint import find_checkpoint  # torch takes seconds to import
+
         checkpoint = find_checkpoint(work_dir)
         call(work_dir, 'tools/test.py', config, checkpoint, '--out', results, *common)
     return json.loads(results.read_text())['metrics']
@@ -121,6 +126,8 @@ def summarize(runs: Sequence[tuple[Path, int]], results: Sequence[dict[str, floa
 
 def table(configs: dict[str, dict[str, dict]]) -> str:
     """Lay out each task's headline metric, one config per row, in Markdown."""
+    from mtl3d.evaluation.metrics.multi_task_delta import HEADLINES
+
     metrics = [f'{task}/{metric}' for task, metric in HEADLINES.items()]
     metrics = [metric for metric in metrics if all(metric in found for found in configs.values())]
     lines = [f'| config | {" | ".join(metrics)} |', '|---|' + '---:|' * len(metrics)]

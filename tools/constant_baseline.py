@@ -10,13 +10,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mtl3d.apis import command_line
-from mtl3d.apis.configuration import check_data_roots, load_config
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Fit the constants on the training split and score them on the test split."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', type=command_line.input_file, help='config file')
     parser.add_argument(
         '--out',
         type=command_line.output_file,
@@ -25,15 +24,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     command_line.add_common_arguments(parser)
     args = parser.parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    check_data_roots(cfg, ['train_dataloader', 'test_dataloader'])
 
+    # Torch takes seconds to import; a wrong path has been reported by now.
     from mmengine.registry import init_default_scope
 
+    from mtl3d.apis.configuration import check_data_roots, load_config
     from mtl3d.evaluation.constant_predictor import score_constants
     from mtl3d.evaluation.report import collect_rows, draw_table, results_dict
     from mtl3d.registry import DATASETS, EVALUATOR
 
+    cfg = load_config(args.config, args.cfg_options)
+    check_data_roots(cfg, ['train_dataloader', 'test_dataloader'])
     init_default_scope('mtl3d')
     test = DATASETS.build(cfg.test_dataloader.dataset)
     # The training images as the test pipeline shows them: without augmentation.

@@ -11,10 +11,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mtl3d.apis.command_line import add_common_arguments, output_file, run_tool
-from mtl3d.apis.configuration import load_config
-from mtl3d.apis.evaluate_predictions import evaluate_predictions
-from mtl3d.evaluation.report import draw_table, results_dict
+from mtl3d.apis.command_line import (
+    add_common_arguments,
+    input_file,
+    input_path,
+    output_file,
+    run_tool,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -22,8 +25,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config file with test_dataloader and test_evaluator')
-    parser.add_argument('folder', type=Path, help='predictions, one sub-folder per task')
+    parser.add_argument(
+        'config', type=input_file, help='config file with test_dataloader and test_evaluator'
+    )
+    parser.add_argument('folder', type=input_path, help='predictions, one sub-folder per task')
     parser.add_argument(
         '--out', type=output_file, metavar='JSON', help='write the results to this file'
     )
@@ -32,6 +37,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_common_arguments(parser)
     args = parser.parse_args(argv)
+
+    # Torch takes seconds to import; a wrong path has been reported by now.
+    from mtl3d.apis.configuration import load_config
+    from mtl3d.apis.evaluate_predictions import evaluate_predictions
+    from mtl3d.evaluation.report import draw_table, results_dict
 
     cfg = load_config(args.config, args.cfg_options)
     rows = evaluate_predictions(cfg, args.folder, bootstrap=args.bootstrap)

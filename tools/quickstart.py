@@ -7,6 +7,7 @@ runs. A training run that has finished is not repeated, one that was killed cont
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from mtl3d.apis.checkpoint import find_checkpoint
 from mtl3d.apis.command_line import run_tool
 
 CONFIG = 'configs/invpt/invpt_vitt_synthrooms_3dreg.py'
@@ -44,7 +44,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='handed to every tool'
     )
     args = parser.parse_args(argv)
+
+    # Torch takes seconds to import; wrong arguments have been reported by now.
+    from mtl3d.apis.checkpoint import find_checkpoint
+
     start = time.monotonic()
+    os.chdir(ROOT)  # the data set and the configs are there
     work_dir = args.work_dir
     options = ['--cfg-options', *args.cfg_options] if args.cfg_options else []
 
@@ -79,7 +84,7 @@ def run(tool: str, *arguments: object) -> None:
     """
     words = [tool, *map(str, arguments)]
     print(f'\n$ python {shlex.join(words)}', flush=True)
-    status = subprocess.run([sys.executable, *words], cwd=ROOT).returncode
+    status = subprocess.run([sys.executable, *words]).returncode
     if status:
         raise ChildProcessError(f'{tool} failed with status {status}')
 

@@ -7,22 +7,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmengine.dataset import pseudo_collate
-
-from mtl3d.apis.command_line import add_common_arguments, run_tool
-from mtl3d.apis.inference import inference_model, init_model, prepare_image
-from mtl3d.utils.image_io import read_picture, write_png
-from mtl3d.visualization.panel import draw_panel, sample_rows
-from mtl3d.visualization.regularizer import draw_volume, point_cloud, read_volume, write_ply
+from mtl3d.apis.command_line import add_common_arguments, input_file, output_folder, run_tool
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Draw the volume and the rendered tasks, write the point cloud, and say where."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file of the model')
-    parser.add_argument('checkpoint', help='its training checkpoint')
-    parser.add_argument('image', help='an image file')
-    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/regularizer'))
+    parser.add_argument('config', type=input_file, help='config file of the model')
+    parser.add_argument('checkpoint', type=input_file, help='its training checkpoint')
+    parser.add_argument('image', type=input_file, help='an image file')
+    parser.add_argument('--out-dir', type=output_folder, default='work_dirs/regularizer')
     parser.add_argument(
         '--field-of-view', type=float, default=63.3, help="horizontal, degrees; default: NYUv2's"
     )
@@ -31,6 +25,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_common_arguments(parser)
     args = parser.parse_args(argv)
+
+    # Torch takes seconds to import; a wrong path has been reported by now.
+    from mmengine.dataset import pseudo_collate
+
+    from mtl3d.apis.inference import inference_model, init_model, prepare_image
+    from mtl3d.utils.image_io import read_picture, write_png
+    from mtl3d.visualization.panel import draw_panel, sample_rows
+    from mtl3d.visualization.regularizer import draw_volume, point_cloud, read_volume, write_ply
 
     model = init_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
     item = pseudo_collate([prepare_image(args.image, model.data_preprocessor.size)])

@@ -18,6 +18,7 @@ from mtl3d.apis.checkpoint import (
     sha256,
 )
 from mtl3d.apis.configuration import build_runner, check_data_roots
+from mtl3d.engine.atomic_backend import AtomicBackend
 from mtl3d.evaluation.multi_task_evaluator import metric_configs, metric_variants
 from mtl3d.evaluation.report import Row, collect_rows, results_dict
 from mtl3d.utils.modules import unwrapped
@@ -161,8 +162,8 @@ def write_report(
         versions=versions(PACKAGES),
         date=time.strftime('%Y-%m-%dT%H:%M:%S%z'),
     )
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(report, indent=2) + '\n')
+    # In one step: tools/compare.py takes a file that is there for a run that is done.
+    AtomicBackend().put_text(json.dumps(report, indent=2) + '\n', path)
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:

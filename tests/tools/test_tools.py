@@ -24,6 +24,7 @@ from mtl3d.apis.test import test as evaluate
 from mtl3d.apis.train import train
 from mtl3d.models.multi_task_model import OUTPUTS
 from mtl3d.utils.compat import load_checkpoint_file
+from tools import compare
 
 
 def main_of(name):
@@ -134,6 +135,11 @@ def test_a_damaged_checkpoint_is_named_before_the_long_work(
         'publish_model.py nowhere out.pth',
         'print_config.py nowhere',
         'plot_curves.py nowhere',
+        'compare.py nowhere',
+        'constant_baseline.py nowhere',
+        'evaluate_predictions.py README.md nowhere',
+        'browse_dataset.py nowhere --out-dir out',
+        'visualize_regularizer.py README.md README.md nowhere',
     ],
 )
 def test_a_wrong_path_is_reported_without_importing_torch(command):
@@ -400,6 +406,25 @@ def test_ctrl_c_says_how_to_continue(tmp_path):
     assert last.startswith('train.py: interrupted. Continue from') and '--resume' in last
     assert 'Traceback' not in errors
     assert load_checkpoint_file(tmp_path / 'work' / pointer.read_text())['optimizer']
+
+
+def test_compare_runs_from_another_directory(tmp_path, monkeypatch):
+    def call(work_dir, name, config, *words):  # the tools run in the repository
+        assert work_dir.is_absolute() and config.is_absolute()
+        if name == 'tools/train.py':
+            (work_dir / 'iter_1.pth').touch()
+        else:
+            (work_dir / 'results.json').write_text('{"metrics": {"depth/rmse": 0.5}}')
+
+    monkeypatch.setattr(compare, 'call', call)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'toy.py').touch()
+    compare.main(['toy.py', '--seeds', '0', '1', '--work-dir', 'runs'])
+    report = json.loads((tmp_path / 'runs' / 'comparison.json').read_text())
+    values = {'values': {'0': 0.5, '1': 0.5}, 'mean': 0.5, 'std': 0.0}
+    assert report['configs'] == {'toy': {'depth/rmse': values}}
+    with pytest.raises(ValueError, match='would share a work dir'):
+        compare.main(['toy.py', '--seeds', '0', '0', '--work-dir', 'runs'])
 
 
 def test_tools_run_from_another_directory(tmp_path, trained):
