@@ -2,6 +2,7 @@
 
 import difflib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any
@@ -29,6 +30,15 @@ CONSUMED_KEYS = {
     'hook': frozenset({'priority'}),
     'optim_wrapper': frozenset({'constructor', 'paramwise_cfg'}),
     'parameter scheduler': frozenset({'convert_to_iter_based'}),
+}
+#: Whole numbers that are used late, in errors that do not name the key -> the smallest valid one.
+SMALLEST = {
+    'max_iters': 1,
+    **{
+        f'{split}_dataloader.{key}': smallest
+        for split in ('train', 'val', 'test')
+        for key, smallest in (('batch_size', 1), ('num_workers', 0))
+    },
 }
 LOG_LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL')
 #: Keys that point to a better way.
@@ -228,9 +238,7 @@ def _check_untyped(cfg: Mapping[str, Any]) -> None:
         'auto_scale_lr': {'enable', 'base_batch_size'},
     }
     for section, valid in sections.items():
-        part: Any = cfg
-        for key in section.split('.'):
-            part = (part or {}).get(key)
+        part = _look_up(cfg, section)
         for key in part if isinstance(part, Mapping) else ():
             if key not in valid:
                 raise ValueError(f"{section} has no key '{key}'. {nearest(key, valid)}")
@@ -246,9 +254,13 @@ def _check_values(cfg: Mapping[str, Any]) -> None:
     level = cfg.get('log_level', 'INFO')
     if level not in LOG_LEVELS:
         raise ValueError(f'log_level={level!r}: valid are {", ".join(LOG_LEVELS)}')
-    iterations = cfg.get('max_iters', 1)
-    if not isinstance(iterations, int) or iterations < 1:
-        raise ValueError(f'max_iters={iterations!r}: it must be a whole number of at least 1')
+    for key, smallest in SMALLEST.items():
+        number = _look_up(cfg, key)
+        if number is not None and (not isinstance(number, int) or number < smallest):
+            raise ValueError(f'{key}={number!r}: it must be a whole number of at least {smallest}')
+    rate = _look_up(cfg, 'optim_wrapper.optimizer.lr')
+    if rate is not None and (not isinstance(rate, int | float) or not 0 <= rate < math.inf):
+        raise ValueError(f'optim_wrapper.optimizer.lr={rate!r}: it must be a number of at least 0')
     model = cfg.get('model') or {}
     groups = {
         'default_hooks': cfg.get('default_hooks') or {},
@@ -262,6 +274,13 @@ def _check_values(cfg: Mapping[str, Any]) -> None:
                     f"{group}.{name} has no 'type', only {', '.join(map(repr, part))}: is the name "
                     'misspelt, or does the base config have no such part?'
                 )
+
+
+def _look_up(cfg: Any, path: str) -> Any:
+    """Find the value at a dotted path; None where there is none."""
+    for key in path.split('.'):
+        cfg = cfg.get(key) if hasattr(cfg, 'get') else None
+    return cfg
 
 
 def _parameters(function: Callable) -> set[str]:

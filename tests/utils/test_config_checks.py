@@ -89,6 +89,9 @@ def test_a_misspelt_name_is_found_with_its_path(options, message):
         ({'log_level': 'LOUD'}, r"^log_level='LOUD': valid are DEBUG"),
         ({'max_iters': 0}, r'^max_iters=0: .* at least 1'),
         ({'max_iters': 'many'}, r"^max_iters='many': .* whole number"),
+        ({'train_dataloader.batch_size': 0}, r'^train_dataloader\.batch_size=0: .* at least 1'),
+        ({'val_dataloader.num_workers': -1}, r'^val_dataloader\.num_workers=-1: .* at least 0'),
+        ({'optim_wrapper.optimizer.lr': 'abc'}, r"^optim_wrapper\.optimizer\.lr='abc': .*number"),
     ],
 )
 def test_a_wrong_value_is_found_with_its_key(options, message):
