@@ -11,7 +11,6 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 from torch import Tensor
@@ -19,6 +18,7 @@ from torch import Tensor
 from mtl3d.registry import HOOKS
 from mtl3d.structures import MultiTaskDataSample
 from mtl3d.utils.image_io import write_png
+from mtl3d.utils.modules import unwrapped
 from mtl3d.visualization.browse import spread_indices
 from mtl3d.visualization.panel import draw_panel, sample_rows, to_picture
 
@@ -111,7 +111,7 @@ def predict_everything(model: torch.nn.Module, item: dict) -> MultiTaskDataSampl
     Returns:
         The sample with ``pred``, and ``pred_regularizer`` if the model has a regularizer.
     """
-    bare: Any = model.module if is_model_wrapper(model) else model
+    bare: Any = unwrapped(model)
     outputs = 'heads' if bare.regularizer is None else 'all'
     was_training = bare.training
     bare.eval()

@@ -340,6 +340,7 @@ def test_a_killed_run_leaves_whole_files_and_continues(tmp_path, monkeypatch):
     left = sorted(file.name.split('-')[0] for file in tmp_path.iterdir())
     assert left == ['.work', 'first.json']
     written = (tmp_path / 'first.json').stat().st_mtime_ns
+    (tmp_path / '.work-third-0').mkdir()  # of another process, which is at work on it
 
     views, frames = synthetic_views()
     monkeypatch.setattr('mtl3d.datasets.colmap.convert.read_sparse_model', lambda folder: views)
@@ -348,7 +349,8 @@ def test_a_killed_run_leaves_whole_files_and_continues(tmp_path, monkeypatch):
         read_depth=flat_depth, models=Path('models'),
     )  # fmt: skip
     assert list(again) == [('first', None), ('second', None)]
-    assert sorted(file.name for file in tmp_path.iterdir()) == ['first.json', 'second.json']
+    files = ['.work-third-0', 'first.json', 'second.json']
+    assert sorted(file.name for file in tmp_path.iterdir()) == files
     assert (tmp_path / 'first.json').stat().st_mtime_ns == written
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
+from glob import escape
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
@@ -222,7 +223,8 @@ def convert_scenes(
 
     Args:
         scenes: Name -> frames.
-        out: Folder of the results; made if it is missing.
+        out: Folder of the results; made if it is missing. Processes that do different scenes may
+            share it.
         intrinsics: ``(3, 3)`` of all frames.
         read_depth: A module-level function from a path to ``(H, W)`` metres.
         limits: Which pairs are usable; the defaults if None.
@@ -243,8 +245,6 @@ def convert_scenes(
         raise ValueError(f'workers={workers}, threads={threads}: both must be at least 1')
     check_intrinsics(torch.as_tensor(intrinsics, dtype=torch.float64))
     out.mkdir(parents=True, exist_ok=True)
-    for left_over in out.glob(_WORK + '*'):
-        shutil.rmtree(left_over)
     todo = []
     for scene in scenes:
         failed = out / f'{scene}.failed'
@@ -253,6 +253,9 @@ def convert_scenes(
         elif failed.is_file() and not retry:
             yield scene, failed.read_text().strip()
         else:
+            # Of this scene alone: another process may be at work on others.
+            for left_over in out.glob(f'{_WORK}{escape(scene)}-*'):
+                shutil.rmtree(left_over)
             todo.append(scene)
     work = partial(
         convert_scene,

@@ -1,12 +1,10 @@
 """The schedule of the regularizer's weight."""
 
-from typing import Any
-
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mtl3d.registry import HOOKS
+from mtl3d.utils.modules import unwrapped
 
 
 @HOOKS.register_module()
@@ -49,7 +47,7 @@ class AlphaRampHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Refuse a model without a regularizer."""
-        if getattr(_inner(runner), 'regularizer', None) is None:
+        if getattr(unwrapped(runner.model), 'regularizer', None) is None:
             raise ValueError(
                 'AlphaRampHook has nothing to weigh: the model has no regularizer. Set '
                 'model.regularizer in the config, or remove the hook from custom_hooks.'
@@ -60,10 +58,5 @@ class AlphaRampHook(Hook):
     ) -> None:
         """Set and log alpha."""
         alpha = self.alpha(runner.iter)
-        _inner(runner).regularizer_weight = alpha
+        unwrapped(runner.model).regularizer_weight = alpha  # type: ignore[assignment]
         runner.message_hub.update_scalar('train/alpha', alpha)
-
-
-def _inner(runner: Runner) -> Any:
-    """Return the model itself, without a DistributedDataParallel around it."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -58,10 +58,8 @@ def test_it_sets_and_logs_alpha_from_the_iteration_alone():
 
 
 def test_it_looks_through_a_model_wrapper(monkeypatch):
-    from mtl3d.engine.hooks import alpha_ramp_hook
-
     model = Model(nn.Identity())
-    monkeypatch.setattr(alpha_ramp_hook, 'is_model_wrapper', lambda m: m is not model)
+    monkeypatch.setattr('mtl3d.utils.modules.is_model_wrapper', lambda m: m is not model)
     build(end=8).before_train_iter(runner(SimpleNamespace(module=model), 8), batch_idx=0)
     assert model.regularizer_weight == 4.0
 
