@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.fileio import FileClient
 from toy import toy_model_cfg
 
 from mtl3d.engine.brief_runner import BriefRunner
 from mtl3d.engine.hooks import AtomicCheckpointHook
 
 
-def test_the_preamble_goes_to_the_file_alone(tmp_path, capfd):
+def test_the_preamble_goes_to_the_file_alone(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(FileClient, '_instances', {})  # a backend warns when it is made, once
     cfg = Config(
         dict(
             default_scope='mtl3d',

@@ -49,12 +49,16 @@ def test_every_renderer_and_the_share_of_a_step(tmp_path, capsys):
 
 
 def test_a_scene_beyond_the_memory_is_reported_and_the_others_are_measured(tmp_path, quick, capsys):
-    """The reference needs about 140 MiB for the larger scene."""
+    """The reference's first tensor of the larger scene takes 134 MB.
+
+    The allocator asks the system for a tensor of this size, however much of what earlier tests
+    freed it still holds.
+    """
     out = tmp_path / 'out.json'
     options = '--tasks', '4', '--memory', '0.05', '--steps'
-    report = measure(out, *options, sizes=['64x64', '4x4'], backends=['reference'])
+    report = measure(out, *options, sizes=['256x256', '4x4'], backends=['reference'])
     failed = [(row['height'], row.get('failed')) for row in report['rendering'] if row['backward']]
-    assert failed == [(4, None), (64, 'out of memory')]
+    assert failed == [(4, None), (256, 'out of memory')]
     assert 'out of memory' in capsys.readouterr().out
     assert out.with_suffix('.png').exists()
 
