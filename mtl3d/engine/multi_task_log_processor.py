@@ -1,4 +1,4 @@
-"""Training logs that a person can read: one row per source of losses, one column per task."""
+"""Logs that a person can read: one row per source of losses, one column per task."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -47,6 +47,20 @@ class MultiTaskLogProcessor(LogProcessor):
             return scalars, text
         items = [item for item in text.split('  ') if not LOSS.fullmatch(item.split(': ')[0])]
         return scalars, '\n'.join(['  '.join(items), *loss_table(scalars, self.num_digits)])
+
+    def get_log_after_epoch(
+        self, runner: Runner, batch_idx: int, mode: str, with_non_scalar: bool = False
+    ) -> tuple[dict[str, float], str]:
+        """Format the end of an evaluation; see MMEngine's method.
+
+        Returns:
+            The scalars, and a line without the metrics: there are dozens, and
+            :class:`~mtl3d.engine.hooks.ResultsTableHook` has just written them as a table.
+        """
+        scalars, text = super().get_log_after_epoch(runner, batch_idx, mode, with_non_scalar)
+        metrics = {name for name in scalars if '/' in name}
+        items = [item for item in text.split('  ') if item.split(': ')[0] not in metrics]
+        return scalars, '  '.join(items)
 
 
 def loss_table(scalars: Mapping[str, float], num_digits: int) -> list[str]:

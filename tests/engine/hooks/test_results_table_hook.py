@@ -17,3 +17,9 @@ def test_validation_and_test_write_a_table(tmp_path):
         assert all(len(line) <= 120 for line in rows)
         for metric in ('mIoU', 'rmse', 'delta_m'):
             assert any(metric in row for row in rows), table
+    # The numbers are not said twice.
+    lines = [line for line in text.splitlines() if ' Iter(' in line]
+    assert any('Iter(test)' in line for line in lines)
+    assert not any('mIoU' in line or 'delta_m' in line for line in lines)
+    scalars = ''.join(path.read_text() for path in (tmp_path / 'work').glob('*/*.json'))
+    assert 'semseg/mIoU' in scalars
