@@ -6,6 +6,7 @@ compared with whatever labels the second view has.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,6 +90,6 @@ def _exchanged(sample: MultiTaskDataSample) -> MultiTaskDataSample:
     """Make the sample of the second view whose second view is the first."""
     exchanged = MultiTaskDataSample(metainfo=sample.second.metainfo, gt=sample.second.gt)
     exchanged.second = MultiTaskDataSample(metainfo=sample.metainfo, gt=sample.gt)
-    pose = torch.as_tensor(sample.relative_pose, dtype=torch.float64)
-    exchanged.set_metainfo(dict(relative_pose=torch.linalg.inv(pose).numpy()))
+    pose = np.asarray(sample.relative_pose, dtype=np.float64)
+    exchanged.set_metainfo(dict(relative_pose=np.linalg.inv(pose)))
     return exchanged

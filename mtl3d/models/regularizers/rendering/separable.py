@@ -335,10 +335,11 @@ def read_out(hidden: Tensor, weights: Tensor, depth: Tensor, *read_outs: Tensor)
     """
     num_values = hidden.shape[1]
     opacity = weights.sum(-1)
+    opacities = opacity.expand(-1, num_values, -1, -1)
     expected = torch.einsum('ngyxk,nk->ngyx', weights, depth)
     values = [
         torch.einsum('nyxh,ch->ncyx', hidden[:, t], read_outs[t])
-        + read_outs[num_values + t][:, None, None] * opacity[:, [t if opacity.shape[1] > 1 else 0]]
+        + read_outs[num_values + t][:, None, None] * opacities[:, t, None]
         for t in range(num_values)
     ]
     return torch.cat([*values, opacity, expected], dim=1)
