@@ -1,16 +1,19 @@
 """The code of docs/add_a_task.md runs as printed, and the task it adds trains and is scored."""
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmengine.structures import PixelData
 
 from mtl3d.evaluation import MultiTaskEvaluator
 from mtl3d.models.loss_terms import labelled_loss
-from mtl3d.registry import METRICS, TASKS
+from mtl3d.registry import DATASETS, METRICS, TASKS
 from mtl3d.structures import LABEL_SPECS, MultiTaskDataSample
 
 PAGE = Path(__file__).parents[1] / 'docs' / 'add_a_task.md'
@@ -25,6 +28,8 @@ def config() -> Iterator[dict]:
     yield scope
     del LABEL_SPECS['albedo']
     TASKS.module_dict.pop('AlbedoTask')
+    TASKS.module_dict.pop('LogDepthTask')
+    DATASETS.module_dict.pop('RoomsWithAlbedo')
     METRICS.module_dict.pop('AlbedoMetric')
 
 
@@ -46,3 +51,25 @@ def test_albedo_trains_and_is_scored(config: dict) -> None:
     mse = ((label - 0.5) ** 2).mean().item()
     assert results['albedo/mse'] == pytest.approx(mse)
     assert results['multi_task/delta_m'] == pytest.approx(100 * (0.02 - mse) / 0.02, rel=1e-5)
+
+
+def test_albedo_is_a_label_of_the_rooms(config: dict, tmp_path: Path) -> None:
+    path = tmp_path / 'rooms/room_0000/view_0/albedo.png'
+    path.parent.mkdir(parents=True)
+    cv2.imwrite(str(path), np.full((4, 6, 3), 51, np.uint8))
+    dataset = DATASETS.build(
+        dict(type='RoomsWithAlbedo', data_root=str(tmp_path), ann_file='train.txt', lazy_init=True)
+    )
+    (pattern,) = dataset.LABEL_FILES['albedo']
+    label = pattern.read(str(tmp_path / pattern.path.format(id='room_0000/view_0')))
+    assert label.shape == (4, 6, 3) and np.allclose(label, 0.2)
+    assert 'depth' in dataset.tasks
+
+
+def test_log_depth_ignores_what_was_not_measured(config: dict) -> None:
+    task = TASKS.build(dict(type='LogDepthTask'))
+    logits = torch.full((1, 1, 1, 2), 2.0, requires_grad=True)
+    loss = task.loss(logits, torch.tensor([[[[1.0, 0.0]]]]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(2))
+    assert logits.grad.flatten().tolist() == [0.5, 0.0]
