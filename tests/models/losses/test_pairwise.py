@@ -127,12 +127,14 @@ def test_gradient_through_the_sampled_positions(name):
 def test_sampled_values_are_those_of_the_resized_prediction(size):
     height, width = size
     logits = torch.randn(2, 3, 4, 5, dtype=torch.float64)
-    position = torch.arange(height * width).view(1, 1, height, width).expand(2, 1, -1, -1)
-    values, positions = sample_pairs(logits, position, 400)
-    assert values.shape == (2, 3, 2, 400) and positions.shape == (2, 1, 2, 400)
-    full = F.interpolate(logits, size=size, mode='bilinear', align_corners=False).flatten(2)
-    expected = full.gather(2, positions.expand(-1, 3, -1, -1).flatten(2))
-    torch.testing.assert_close(values.flatten(2), expected)
+    # Labels that tell where they are, in which image.
+    positions = torch.arange(2 * height * width).view(2, 1, height, width)
+    values, sampled = sample_pairs(logits, positions, 400)
+    assert values.shape == (2, 3, 2, 400) and sampled.shape == (2, 1, 2, 400)
+    full = F.interpolate(logits, size=size, mode='bilinear', align_corners=False)
+    assert (sampled // (height * width) == torch.tensor([0, 1]).view(2, 1, 1, 1)).all()
+    expected = full.movedim(1, 0).flatten(1)[:, sampled[:, 0]].movedim(0, 1)
+    torch.testing.assert_close(values, expected)
 
 
 def test_pairs_are_uniform_and_the_images_and_ends_independent():

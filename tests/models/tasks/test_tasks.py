@@ -124,6 +124,12 @@ def test_mean_of_two_normals_is_a_unit_vector() -> None:
     torch.testing.assert_close(task.decode(mean).norm(dim=1), torch.ones(1, 4, 5))
 
 
+def test_activation_of_a_zero_normal_has_a_bounded_gradient() -> None:
+    logits = torch.zeros(1, 3, 1, 1, requires_grad=True)
+    NormalsTask().activate(logits).sum().backward()
+    assert logits.grad.abs().max() <= 1e6
+
+
 def test_normals_reductions() -> None:
     logits, label = _perfect('normals')
     logits = torch.randn_like(logits)
