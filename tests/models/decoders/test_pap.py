@@ -106,10 +106,10 @@ def pair_losses(output, tasks, samples, **settings):
 
 
 def test_pair_losses_of_maps_without_structure_have_their_expectation():
-    """Two halves that differ: a random pair straddles them with probability 1/2."""
-    halves = torch.zeros(1, 8, 8)
-    halves[..., 4:] = 1
-    gt = dict(depth=1 + 2 * halves, semseg=halves.long(), edge=halves)
+    """A quarter differs: the ends of a random pair do with probability 2 * 1/4 * 3/4."""
+    quarter = torch.zeros(1, 8, 8)
+    quarter[..., 6:] = 1
+    gt = dict(depth=1 + 2 * quarter, semseg=quarter.long(), edge=quarter)
     samples = [MultiTaskDataSample(gt=PixelData(**gt)), MultiTaskDataSample(gt=PixelData())]
     tasks = dict(
         depth=DepthTask(loss_weight=3.0),
@@ -124,10 +124,10 @@ def test_pair_losses_of_maps_without_structure_have_their_expectation():
         for name, task in tasks.items()
     }
     torch.manual_seed(0)
-    losses = pair_losses(logits, tasks, samples, num_pairs=20_000)
+    losses = pair_losses(logits, tasks, samples, num_pairs=40_000)
     assert set(losses) == {'pair_depth', 'pair_semseg', 'pair_edge'}
-    # Means of |0 - 2| and |0 - 0|; of 4/5 where the classes are the same and 1/5; of 1/2 always.
-    for name, mean in dict(depth=1.0, semseg=0.5, edge=0.5).items():
+    # Means of 2 m or 0 m; of 1/5 where the classes differ and 4/5 elsewhere; of 1/2 everywhere.
+    for name, mean in dict(depth=0.375 * 2, semseg=0.375 / 5 + 0.625 * 4 / 5, edge=0.5).items():
         expected = 0.2 * tasks[name].loss_weight * mean
         assert losses[f'pair_{name}'].item() == pytest.approx(expected, rel=0.02)
 
