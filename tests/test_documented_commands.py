@@ -1,4 +1,4 @@
-"""What the documents print exists: files, links, and the options of commands."""
+"""What the documents print exists: files, folders, links, and the options of commands."""
 
 import re
 
@@ -11,10 +11,10 @@ DOCUMENTS = sorted(
 )
 FILE = re.compile(
     r'(?<![\w/.<-])(?:tools|configs|projects|docs|demo|mtl3d|requirements|tests)'
-    r'/[\w/.-]*\.(?:py|sh|md|txt|json|png)\b'
+    r'/(?:[\w/.-]*\.(?:py|sh|md|txt|json|yml|png|jpg)\b|(?:\w+/)+(?![\w<*{/]))'
 )
 CODE = re.compile(r'```.*?```|`[^`]*`', re.DOTALL)
-LINK = re.compile(r'\]\((?!\w+:|#)([^)#\s]+)')
+LINK = re.compile(r'\]\((?!\w+:)([^)#\s]*)#?([\w-]*)\)')
 COMMAND = re.compile(r'(?:python|bash) (tools/[\w/]+\.(?:py|sh))((?:[^\n`]|\\\n)*)')
 #: Shell scripts hand their options on.
 BEHIND = {'tools/dist_train.sh': 'tools/train.py', 'tools/dist_test.sh': 'tools/test.py'}
@@ -25,8 +25,11 @@ def test_files_and_links_exist(document):
     text = document.read_text()
     folders = (ROOT, document.parent)
     files = {f for f in FILE.findall(text) if not any((folder / f).exists() for folder in folders)}
-    links = {f for f in LINK.findall(CODE.sub('', text)) if not (document.parent / f).exists()}
-    assert not files | links
+    assert not files
+    for target, anchor in LINK.findall(CODE.sub('', text)):
+        page = document.parent / target if target else document
+        assert page.exists(), target
+        assert not anchor or anchor in anchors(page), f'{target}#{anchor}'
 
 
 @pytest.mark.parametrize('document', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -35,6 +38,12 @@ def test_options_of_commands_exist(document):
         known = options_of(BEHIND.get(tool, tool))
         used = set(re.findall(r'(?<!\w)(--[a-z][\w-]*)', arguments.split('#')[0]))
         assert used <= known, f'{tool}: {used - known}'
+
+
+def anchors(page):
+    """The names of a page's headings, as GitHub makes them."""
+    headings = re.findall(r'^#+ (.+)$', page.read_text(), re.MULTILINE)
+    return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
 
 
 def options_of(tool):
