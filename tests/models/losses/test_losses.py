@@ -188,6 +188,14 @@ def test_quantize_normals_finds_the_nearest_centroid() -> None:
     assert torch.equal(quantize_normals(normals, centroids), slow)
 
 
+def test_quantize_normals_is_exact_under_autocast() -> None:
+    normals = F.normalize(torch.randn(1, 3, 100, 100), dim=1)
+    centroids = normal_centroids('nyud')
+    with torch.autocast('cpu', torch.bfloat16):
+        autocast = quantize_normals(normals, centroids)
+    assert torch.equal(autocast, quantize_normals(normals, centroids))
+
+
 @pytest.mark.parametrize('dataset', ['nyud', 'pascal'])
 def test_centroids_are_forty_unit_vectors(dataset: str) -> None:
     centroids = normal_centroids(dataset)
