@@ -119,7 +119,7 @@ def toy_cfg(folder: Path, options: Mapping[str, Any] | None = None, tail: str = 
 
 
 def run(
-    *command: str | Path, timeout: float = 120, **environment: str
+    *command: str | Path, timeout: float = 600, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of the repository in another process, for at most ``timeout`` seconds."""
     return subprocess.run(

@@ -5,12 +5,13 @@ import logging
 import signal
 import sys
 
-from torch.distributed.elastic.multiprocessing.api import SignalException, logger
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
 
 if __name__ == '__main__':
-    logger.setLevel(logging.CRITICAL)  # it logs which processes failed and were ended
+    for name in ('agent.server.api', 'multiprocessing.api'):  # which processes failed or were ended
+        logging.getLogger(f'torch.distributed.elastic.{name}').setLevel(logging.CRITICAL)
     try:
         main()
     except ChildFailedError as error:
