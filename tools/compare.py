@@ -67,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f'All numbers: {out}')
 
 
-def run(config: Path, seed: int, args: argparse.Namespace) -> dict[str, float]:
-    """Train and test one config with one seed; returns metric -> value."""
+def run(config: Path, seed: int, args: argparse.Namespace) -> dict[str, float | None]:
+    """Train and test one config with one seed; returns metric -> value, None for no value."""
     work_dir = args.work_dir / f'{config.stem}_seed{seed}'
     results = work_dir / 'results.json'
     if not results.is_file():
@@ -100,16 +100,16 @@ def call(work_dir: Path, *words: object) -> None:
         raise ChildProcessError(f'{words[0]} {words[1]} failed with status {status}, see {log}')
 
 
-def summarize(runs: Sequence[tuple[Path, int]], results: Sequence[dict[str, float]]) -> dict:
+def summarize(runs: Sequence[tuple[Path, int]], results: Sequence[dict[str, float | None]]) -> dict:
     """Collect every metric of every config over the seeds.
 
     Args:
         runs: Config and seed of each run.
-        results: Metric -> value of each run.
+        results: Metric -> value of each run, None for no value.
 
     Returns:
         ``configs``: config's stem -> metric -> ``values`` (by seed), ``mean`` and ``std`` (of the
-        sample; 0 for one seed).
+        sample; 0 for one seed); both are None where a run has no value of this metric.
     """
     configs: dict[str, dict[str, dict]] = {}
     for (config, seed), metrics in zip(runs, results, strict=True):
@@ -119,6 +119,9 @@ def summarize(runs: Sequence[tuple[Path, int]], results: Sequence[dict[str, floa
     for collected in configs.values():
         for entry in collected.values():
             values = list(entry['values'].values())
+            if None in values:
+                entry |= dict(mean=None, std=None)
+                continue
             entry['mean'] = statistics.fmean(values)
             entry['std'] = statistics.stdev(values) if len(values) > 1 else 0.0
     return dict(configs=configs)
@@ -132,7 +135,10 @@ def table(configs: dict[str, dict[str, dict]]) -> str:
     metrics = [metric for metric in metrics if all(metric in found for found in configs.values())]
     lines = [f'| config | {" | ".join(metrics)} |', '|---|' + '---:|' * len(metrics)]
     for stem, found in configs.items():
-        cells = [f'{found[m]["mean"]:.3f} ± {found[m]["std"]:.3f}' for m in metrics]
+        cells = [
+            'no value' if found[m]['mean'] is None else '{mean:.3f} ± {std:.3f}'.format(**found[m])
+            for m in metrics
+        ]
         lines.append(f'| {stem} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -430,3 +431,11 @@ def test_compare_runs_from_another_directory(tmp_path, monkeypatch):
 def test_tools_run_from_another_directory(tmp_path, trained):
     result = tool('print_config.py', trained[0], '--check')
     assert result.returncode == 0, result.stderr
+
+
+def test_compare_says_where_a_run_has_no_value():
+    runs = [(Path('a.py'), 0), (Path('a.py'), 1)]
+    full = {'depth/rmse': 1.0, 'edge/odsF': 50.0}
+    report = compare.summarize(runs, [full, {'depth/rmse': 2.0, 'edge/odsF': None}])
+    assert report['configs']['a']['depth/rmse']['std'] == pytest.approx(0.5**0.5)
+    assert '| a | 1.500 ± 0.707 | no value |' in compare.table(report['configs'])
