@@ -34,7 +34,7 @@ quickstart: venv
 	$(BIN)/python tools/quickstart.py
 
 test: venv-dev
-	$(BIN)/python -m pytest -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -m 'not slow and not gpu' -n 2 --dist loadfile
 
 lint: venv-dev
 	$(BIN)/ruff check .
