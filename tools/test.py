@@ -59,4 +59,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(command_line.run_tool(main))
+    command_line.leave(command_line.run_tool(main))

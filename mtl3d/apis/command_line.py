@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mmengine.config import DictAction
 
@@ -68,6 +68,19 @@ def run_tool(
         print(f'{tool}: error: {message}', file=sys.stderr)
         return 1
     return 0
+
+
+def leave(status: int) -> NoReturn:
+    """End a tool that may be one of several processes.
+
+    Args:
+        status: What :func:`run_tool` has returned.
+    """
+    if 'torch' in sys.modules:  # not after a wrong path
+        from mtl3d.utils.compat import end_process
+
+        end_process(status)
+    sys.exit(status)
 
 
 def explain(error: BaseException) -> str | None:

@@ -126,3 +126,7 @@ def test_missing_and_truncated_checkpoints_are_named(tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match='model.pth'):
             compat.load_checkpoint_file(path)
+
+
+def test_one_process_is_not_ended_early():
+    compat.end_process(3)
