@@ -76,7 +76,7 @@ def leave(status: int) -> NoReturn:
     Args:
         status: What :func:`run_tool` has returned.
     """
-    if 'torch' in sys.modules:  # not after a wrong path
+    if sys.modules.get('torch'):  # not after a wrong path
         from mtl3d.utils.compat import end_process
 
         end_process(status)
