@@ -9,7 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scene_factory import all_leaves, compare, device_of, make_scene, render_with_gradients
 
-from mtl3d.models.regularizers.rendering import FieldWeights, TriPlane, grid_rays, separable
+from mtl3d.models.regularizers.rendering import (
+    FieldWeights,
+    TriPlane,
+    fieldwise,
+    grid_rays,
+    separable,
+)
 
 # Scenes are quickly made, but not if the machine has other things to do.
 SCENES = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -67,7 +73,10 @@ def bent(rays):
 
 def agree(backend, planes, fields, rays, padding_mode):
     """Compare with the reference, cutting even these tiny scenes into several blocks."""
-    with patch.multiple(separable, PLANE_BYTES=10_000, POINT_BYTES=2_000):
+    with (
+        patch.object(fieldwise, 'TEXEL_BYTES', 2_000),
+        patch.object(separable, 'POINT_BYTES', 2_000),
+    ):
         compare(planes, fields, rays, backend, padding_mode)
 
 

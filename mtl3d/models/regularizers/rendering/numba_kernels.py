@@ -1,13 +1,10 @@
-"""The composite of the separable renderer as compiled CPU loops that keep points in registers.
-
-The three loops of ``two_sums``, over a scene of the planes ``(n, f, h, w, H)``, ``(n, f, w, D, H)``
-and ``(n, f, h, D, H)``: ``phi[j, i, k, :]`` is ``leaky_relu(xy[j, i] + xz[i, k] + yz[j, k])``.
+"""The walks as compiled CPU loops that keep points in registers.
 
 Parallel over images, fields and, where these are few, rows; each thread sums into its own memory,
 so results do not depend on timing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise, product
@@ -15,66 +12,56 @@ from itertools import pairwise, product
 import torch
 from torch import Tensor
 
-from mtl3d.models.regularizers.rendering import separable
+from mtl3d.models.regularizers.rendering import fieldwise
 from mtl3d.models.regularizers.rendering.compiled import compiled
-from mtl3d.models.regularizers.rendering.numba_point_kernels import composite_points
+from mtl3d.models.regularizers.rendering.fieldwise import Sums, Walk, split_texels
+from mtl3d.models.regularizers.rendering.numba_point_kernels import point_walk
 from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE
-from mtl3d.models.regularizers.rendering.two_sums import Sums, composite
+from mtl3d.models.regularizers.rendering.separable import look_up
 
 #: Columns that are done together, so that their part of the x-z plane stays in the cache.
 _TILE = 8
 
 
-def composite_grid(
-    xy: Tensor, xz: Tensor, yz: Tensor, density_weight: Tensor, density_bias: Tensor, delta: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Composite hidden units along the rays of a grid; see ``separable.composite_grid``.
-
-    Args:
-        xy: ``(N, G + T, h, w, H)`` on the CPU.
-        xz: ``(N, G + T, w, D, H)``.
-        yz: ``(N, G + T, h, D, H)``.
-        density_weight: ``(G, H)``.
-        density_bias: ``(G,)``.
-        delta: ``(N, D)``.
-
-    Returns:
-        ``(N, T, h, w, H)`` and ``(N, G, h, w, D)``.
-    """
-    num = len(density_weight), xy.shape[1] - len(density_weight)
-    of_density, of_values = zip(*(p.split(num, dim=1) for p in (xy, xz, yz)), strict=True)
-    lengths = delta[:, None, None].expand(-1, *xy.shape[2:4], -1)
-    return composite(_SUMS, of_density, of_values, num[1], density_weight, density_bias, lengths)
+def grid_walk(size: tuple[int, int, int]) -> Walk:
+    """Walk along the rays of a grid; see ``fieldwise.Backend``."""
+    return Walk(partial(_over_units, size), partial(_over_samples, size), partial(_back, size))
 
 
-#: The separable renderer with compiled composites.
-render = partial(separable.render, grid=composite_grid, points=composite_points)
+render = partial(fieldwise.render, backend=fieldwise.Backend(look_up, grid_walk, point_walk))
 
 
-def _sum_over_units(planes: Sequence[Tensor], u: Tensor) -> Tensor:
-    xy, xz, yz = planes
-    out = xy.new_empty(*xy.shape[:4], xz.shape[3])
-    _in_parallel(_sum_over_units_loop, xy, xz, yz, u, out)
+def _over_units(size: tuple[int, int, int], texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:
+    xy, xz, yz = _maps(texels, bias, size)
+    out = xy.new_empty(*xy.shape[:4], size[2])
+    _in_parallel(_over_units_loop, xy, xz, yz, u.expand(xy.shape), out)
     return out
 
 
-def _sum_over_samples(planes: Sequence[Tensor], s: Tensor) -> Tensor:
-    xy, xz, yz = planes
-    out = xy.new_zeros(xy.shape)
-    _in_parallel(_sum_over_samples_loop, xy, xz, yz, s, out)
+def _over_samples(size: tuple[int, int, int], texels: Tensor, bias: Tensor, s: Tensor) -> Tensor:
+    xy, xz, yz = _maps(texels, bias, size)
+    out = torch.zeros_like(xy)
+    _in_parallel(_over_samples_loop, xy, xz, yz, s.expand(len(xy), -1, -1, -1, -1), out)
     return out
 
 
-def _gradients(planes: Sequence[Tensor], s: Tensor, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    xy, xz, yz = planes
-    parts = _parts(xy)
-    d_xy, d_yz = xy.new_zeros(xy.shape), yz.new_zeros(yz.shape)
-    d_xz = xz.new_zeros(*xz.shape[:2], len(parts), *xz.shape[2:])
-    _in_parallel(_gradients_loop, xy, xz, yz, s, u, d_xy, d_xz, d_yz)
-    return d_xy, d_xz.sum(2), d_yz
+def _back(size: tuple[int, int, int], texels: Tensor, bias: Tensor, s: Tensor, u: Tensor) -> Sums:
+    xy, xz, yz = _maps(texels, bias, size)
+    s, u = s.expand(len(xy), -1, -1, -1, -1), u.expand(xy.shape)
+    over_units = xy.new_empty(s.shape)
+    over_samples = torch.zeros_like(xy)
+    d_texels = torch.zeros_like(texels)
+    d_xy, d_xz, d_yz = split_texels(d_texels, size)
+    d_xz_parts = xz.new_zeros(*xz.shape[:2], len(_parts(xy)), *xz.shape[2:])
+    _in_parallel(_back_loop, xy, xz, yz, s, u, over_units, over_samples, d_xy, d_xz_parts, d_yz)
+    torch.sum(d_xz_parts, 2, out=d_xz)
+    return Sums(over_units, over_samples, d_texels, d_xy.sum((1, 2, 3)))
 
 
-_SUMS = Sums(_sum_over_units, _sum_over_samples, _gradients)
+def _maps(texels: Tensor, bias: Tensor, size: tuple[int, int, int]) -> tuple[Tensor, ...]:
+    """Cut texels into the three maps, of which the first takes the bias."""
+    xy, xz, yz = split_texels(texels, size)
+    return xy + bias[:, None, None, None], xz, yz
 
 
 def _parts(xy: Tensor) -> list[slice]:
@@ -86,19 +73,19 @@ def _parts(xy: Tensor) -> list[slice]:
 
 
 def _in_parallel(loop: Callable[..., None], xy: Tensor, *tensors: Tensor) -> None:
-    """Run a loop over each image, field and part of the rows.
+    """Run a loop over each field, image and part of the rows.
 
     Args:
-        loop: Takes the number of the part, its first and last row, and the arrays of one image and
-            field.
-        xy: ``(n, f, h, w, H)``.
-        *tensors: ``(n, f, ...)``.
+        loop: Takes the number of the part, its first and last row, and the arrays of one field and
+            image.
+        xy: ``(f, N, h, w, H)``.
+        *tensors: ``(f, N, ...)``; those that a loop writes are contiguous per field and image.
     """
-    arrays = [tensor.detach().contiguous().numpy() for tensor in (xy, *tensors)]
 
     def run(job: tuple[int, int, tuple[int, slice]]) -> None:
-        image, field, (part, rows) = job
-        loop(part, rows.start, rows.stop, *(array[image, field] for array in arrays))
+        field, image, (part, rows) = job
+        arrays = [tensor[field, image].detach().contiguous().numpy() for tensor in (xy, *tensors)]
+        loop(part, rows.start, rows.stop, *arrays)
 
     jobs = product(range(xy.shape[0]), range(xy.shape[1]), enumerate(_parts(xy)))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
@@ -110,7 +97,7 @@ def _in_parallel(loop: Callable[..., None], xy: Tensor, *tensors: Tensor) -> Non
 
 
 @compiled
-def _sum_over_units_loop(part, start, stop, xy, xz, yz, u, out):  # type: ignore[no-untyped-def]
+def _over_units_loop(part, start, stop, xy, xz, yz, u, out):  # type: ignore[no-untyped-def]
     width, samples, units = xz.shape
     slope = xy.dtype.type(NEGATIVE_SLOPE)
     for left in range(0, width, _TILE):
@@ -128,7 +115,7 @@ def _sum_over_units_loop(part, start, stop, xy, xz, yz, u, out):  # type: ignore
 
 
 @compiled
-def _sum_over_samples_loop(part, start, stop, xy, xz, yz, s, out):  # type: ignore[no-untyped-def]
+def _over_samples_loop(part, start, stop, xy, xz, yz, s, out):  # type: ignore[no-untyped-def]
     width, samples, units = xz.shape
     slope = xy.dtype.type(NEGATIVE_SLOPE)
     for left in range(0, width, _TILE):
@@ -144,21 +131,29 @@ def _sum_over_samples_loop(part, start, stop, xy, xz, yz, s, out):  # type: igno
 
 
 @compiled
-def _gradients_loop(part, start, stop, xy, xz, yz, s, u, d_xy, d_xz, d_yz):  # type: ignore[no-untyped-def]
+def _back_loop(  # type: ignore[no-untyped-def]
+    part, start, stop, xy, xz, yz, s, u, over_units, over_samples, d_xy, d_xz, d_yz
+):
     width, samples, units = xz.shape
     slope = xy.dtype.type(NEGATIVE_SLOPE)
     for left in range(0, width, _TILE):
         for j in range(start, stop):
             for i in range(left, min(left + _TILE, width)):
-                xy_row, u_row, d_xy_row = xy[j, i], u[j, i], d_xy[j, i]
+                xy_row, u_row, out_row, d_xy_row = xy[j, i], u[j, i], over_samples[j, i], d_xy[j, i]
                 for k in range(samples):
                     xz_row, yz_row = xz[i, k], yz[j, k]
                     d_xz_row, d_yz_row = d_xz[part, i, k], d_yz[j, k]
                     weight = s[j, i, k]
-                    leaked = slope * weight
+                    leaked_weight = slope * weight
+                    total = slope * 0
                     for h in range(units):
                         pre = xy_row[h] + xz_row[h] + yz_row[h]
-                        grad = u_row[h] * (weight if pre > 0 else leaked)
+                        leaked = slope * pre
+                        phi = pre if pre > leaked else leaked
+                        total += phi * u_row[h]
+                        out_row[h] += phi * weight
+                        grad = u_row[h] * (weight if pre > 0 else leaked_weight)
                         d_xy_row[h] += grad
                         d_xz_row[h] += grad
                         d_yz_row[h] += grad
+                    over_units[j, i, k] = total

@@ -1,8 +1,7 @@
 """Arbitrary rays on the CPU: twelve texels per point, four on each of the three projected planes.
 
-The three loops of ``two_sums``, over a scene of the texels ``(n, f, S, H)`` of all planes and the
-bias ``(f, H)``. Which texels a point reads, and with what weights, is the same for all fields and
-computed once. Points that stand for no length of ray are skipped.
+Which texels a point reads, and with what weights, is the same for all fields and computed once.
+Points that stand for no length of ray are skipped.
 
 Parallel over images and fields, each of which has its own memory: results do not depend on timing.
 """
@@ -18,8 +17,8 @@ import torch
 from torch import Tensor
 
 from mtl3d.models.regularizers.rendering.compiled import compiled
-from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, TriPlane
-from mtl3d.models.regularizers.rendering.two_sums import Sums, composite
+from mtl3d.models.regularizers.rendering.fieldwise import Sums, Walk
+from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, PointRays
 
 
 class _Taps(NamedTuple):
@@ -36,46 +35,27 @@ class _Taps(NamedTuple):
     seen: Tensor
 
 
-def composite_points(
-    planes: TriPlane, bias: Tensor, density_weight: Tensor, density_bias: Tensor, points: Tensor,
-    delta: Tensor, padding_mode: PaddingMode,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Composite hidden units along arbitrary rays; see ``separable.composite_points``.
-
-    Args:
-        planes: Projected planes ``(N, G + T, rows, columns, H)`` on the CPU.
-        bias: ``(G + T, H)``.
-        density_weight: ``(G, H)``.
-        density_bias: ``(G,)``.
-        points: ``(N, h, w, D, 3)``.
-        delta: ``(N, h, w, D)``.
-        padding_mode: How planes continue outside themselves.
-
-    Returns:
-        ``(N, T, h, w, H)`` and ``(N, G, h, w, D)``.
-    """
-    num = len(density_weight), len(bias) - len(density_weight)
-    taps = _find_taps(planes, points, delta, padding_mode)
-    texels = torch.cat([plane.flatten(2, 3) for plane in planes], dim=2)
-    of_density, of_values = zip(texels.split(num, dim=1), bias.split(num), strict=True)
-    sums = Sums(
-        partial(_sum_over_units, taps), partial(_sum_over_samples, taps), partial(_gradients, taps)
-    )
-    return composite(sums, of_density, of_values, num[1], density_weight, density_bias, delta)
+def point_walk(
+    rays: PointRays, sizes: Sequence[tuple[int, int]], padding_mode: PaddingMode
+) -> Walk:
+    """Walk along arbitrary rays; see ``fieldwise.Backend``."""
+    taps = _find_taps(rays, sizes, padding_mode)
+    return Walk(partial(_over_units, taps), partial(_over_samples, taps), partial(_back, taps))
 
 
-def _find_taps(planes: TriPlane, points: Tensor, delta: Tensor, padding_mode: PaddingMode) -> _Taps:
+def _find_taps(
+    rays: PointRays, sizes: Sequence[tuple[int, int]], padding_mode: PaddingMode
+) -> _Taps:
     """Find the twelve texels of each point; those outside of a plane weigh nothing."""
-    x, y, z = points.unbind(-1)
+    x, y, z = rays.points.unbind(-1)
     indices, weights, offset = [], [], 0
-    for plane, row, column in zip(planes, (y, z, y), (x, x, z), strict=True):
-        rows, columns = plane.shape[2:4]
+    for (rows, columns), row, column in zip(sizes, (y, z, y), (x, x, z), strict=True):
         for r, r_weight in _linear_taps(row, rows, padding_mode):
             for c, c_weight in _linear_taps(column, columns, padding_mode):
                 indices.append(offset + r * columns + c)
                 weights.append(r_weight * c_weight)
         offset += rows * columns
-    return _Taps(torch.stack(indices, -1), torch.stack(weights, -1), delta != 0)
+    return _Taps(torch.stack(indices, -1), torch.stack(weights, -1), rays.delta != 0)
 
 
 def _linear_taps(
@@ -93,53 +73,57 @@ def _linear_taps(
     return taps
 
 
-def _sum_over_units(taps: _Taps, scene: Sequence[Tensor], u: Tensor) -> Tensor:
-    texels, bias = scene
-    out = texels.new_zeros(*u.shape[:4], taps.seen.shape[3])
-    _in_parallel(_sum_over_units_loop, taps, bias, texels, u, out)
+def _over_units(taps: _Taps, texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:
+    out = texels.new_zeros(len(texels), *taps.seen.shape)
+    _in_parallel(_over_units_loop, taps, bias, texels, _per_ray(u, out), out)
     return out
 
 
-def _sum_over_samples(taps: _Taps, scene: Sequence[Tensor], s: Tensor) -> Tensor:
-    texels, bias = scene
-    out = texels.new_zeros(*s.shape[:4], texels.shape[-1])
-    _in_parallel(_sum_over_samples_loop, taps, bias, texels, s, out)
+def _over_samples(taps: _Taps, texels: Tensor, bias: Tensor, s: Tensor) -> Tensor:
+    out = texels.new_zeros(len(texels), *taps.seen.shape[:3], texels.shape[-1])
+    _in_parallel(_over_samples_loop, taps, bias, texels, _per_ray(s, out), out)
     return out
 
 
-def _gradients(taps: _Taps, scene: Sequence[Tensor], s: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    texels, bias = scene
-    d_texels = texels.new_zeros(texels.shape)
-    d_bias = bias.new_zeros(len(texels), *bias.shape)
-    _in_parallel(_gradients_loop, taps, bias, texels, s, u, d_texels, d_bias)
-    return d_texels, d_bias.sum(0)
+def _back(taps: _Taps, texels: Tensor, bias: Tensor, s: Tensor, u: Tensor) -> Sums:
+    over_units = texels.new_zeros(len(texels), *taps.seen.shape)
+    over_samples = texels.new_zeros(*over_units.shape[:4], texels.shape[-1])
+    s, u = _per_ray(s, over_units), _per_ray(u, over_units)
+    d_texels = torch.zeros_like(texels)
+    d_bias = bias.new_zeros(*texels.shape[:2], bias.shape[1])
+    _in_parallel(_back_loop, taps, bias, texels, s, u, over_units, over_samples, d_texels, d_bias)
+    return Sums(over_units, over_samples, d_texels, d_bias.sum(1))
+
+
+def _per_ray(tensor: Tensor, like: Tensor) -> Tensor:
+    """Repeat what fields or rays share: to the ``(f, N, h, w)`` of another tensor."""
+    return tensor.expand(*like.shape[:4], -1)
 
 
 def _in_parallel(
     loop: Callable[..., None], taps: _Taps, bias: Tensor, texels: Tensor, *tensors: Tensor
 ) -> None:
-    """Run a loop over each image and field.
+    """Run a loop over each field and image.
 
     Args:
         loop: Takes the taps of an image, the bias of a field, and the arrays of both, rays and
             samples as one axis each.
         taps: The taps.
         bias: ``(f, H)``.
-        texels: ``(n, f, S, H)``.
-        *tensors: ``(n, f, ...)``, with the rays in two axes ``(h, w)`` unless they have none.
+        texels: ``(f, N, S, H)``.
+        *tensors: ``(f, N, ...)``, with the rays in two axes ``(h, w)`` unless they have none; those
+            that a loop writes are contiguous per field and image.
     """
     where = [tap.flatten(1, 2).numpy() for tap in taps]
     of_field = bias.detach().contiguous().numpy()
-    arrays = [texels.detach().contiguous().numpy()]
-    for tensor in tensors:
-        flat = tensor.detach().contiguous()
-        arrays.append((flat.flatten(2, 3) if flat.ndim == 5 else flat).numpy())
 
     def run(job: tuple[int, int]) -> None:
-        image, field = job
-        loop(*(w[image] for w in where), of_field[field], *(a[image, field] for a in arrays))
+        field, image = job
+        arrays = [t[field, image].detach().contiguous() for t in (texels, *tensors)]
+        flat = [(a.flatten(0, 1) if a.ndim == 3 else a).numpy() for a in arrays]
+        loop(*(w[image] for w in where), of_field[field], *flat)
 
-    jobs = product(range(len(texels)), range(texels.shape[1]))
+    jobs = product(range(texels.shape[0]), range(texels.shape[1]))
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(run, jobs))
 
@@ -158,7 +142,7 @@ def _pre(texel, weight, bias, texels, pre):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _sum_over_units_loop(texel, weight, seen, bias, texels, u, out):  # type: ignore[no-untyped-def]
+def _over_units_loop(texel, weight, seen, bias, texels, u, out):  # type: ignore[no-untyped-def]
     slope = texels.dtype.type(NEGATIVE_SLOPE)
     pre = np.empty_like(bias)
     for ray in range(seen.shape[0]):
@@ -174,7 +158,7 @@ def _sum_over_units_loop(texel, weight, seen, bias, texels, u, out):  # type: ig
 
 
 @compiled
-def _sum_over_samples_loop(texel, weight, seen, bias, texels, s, out):  # type: ignore[no-untyped-def]
+def _over_samples_loop(texel, weight, seen, bias, texels, s, out):  # type: ignore[no-untyped-def]
     slope = texels.dtype.type(NEGATIVE_SLOPE)
     pre = np.empty_like(bias)
     for ray in range(seen.shape[0]):
@@ -189,19 +173,27 @@ def _sum_over_samples_loop(texel, weight, seen, bias, texels, s, out):  # type: 
 
 
 @compiled
-def _gradients_loop(texel, weight, seen, bias, texels, s, u, d_texels, d_bias):  # type: ignore[no-untyped-def]
+def _back_loop(  # type: ignore[no-untyped-def]
+    texel, weight, seen, bias, texels, s, u, over_units, over_samples, d_texels, d_bias
+):
     slope = texels.dtype.type(NEGATIVE_SLOPE)
     pre = np.empty_like(bias)
     for ray in range(seen.shape[0]):
-        u_row = u[ray]
+        u_row, out_row = u[ray], over_samples[ray]
         for k in range(seen.shape[1]):
             if seen[ray, k]:
                 _pre(texel[ray, k], weight[ray, k], bias, texels, pre)
                 share = s[ray, k]
-                leaked = slope * share
+                leaked_share = slope * share
+                total = slope * 0
                 for h in range(len(pre)):
-                    pre[h] = u_row[h] * (share if pre[h] > 0 else leaked)
+                    leaked = slope * pre[h]
+                    phi = pre[h] if pre[h] > leaked else leaked
+                    total += phi * u_row[h]
+                    out_row[h] += phi * share
+                    pre[h] = u_row[h] * (share if pre[h] > 0 else leaked_share)
                     d_bias[h] += pre[h]
+                over_units[ray, k] = total
                 for t in range(12):
                     part, row = weight[ray, k, t], d_texels[texel[ray, k, t]]
                     for h in range(len(pre)):

@@ -1,13 +1,9 @@
-"""Arbitrary rays on the GPU: four taps on each of the three projected planes per point.
+"""The walk along arbitrary rays on the GPU: four taps on each of the three projected planes.
 
-The three loops of ``two_sums`` as one kernel each, over a scene of the three projected planes
-``(n, f, rows, columns, H)`` and the bias ``(f, H)``; a program takes a tile of rays of one field.
-Three kernels, not one forward and one backward: the weights of a ray, which all fields share, lie
-between the two sums, so that programs of different fields would have to wait for each other.
-
-Gradients of many points meet in one texel, in an order that nobody knows. They are added as
-integers, multiples of the largest possible gradient times ``points / 2^62``: such sums do not
-depend on their order, so two runs give the same bits, and they are finer than float32 sums.
+A program takes a tile of rays of one field and image. Gradients of many points meet in one texel,
+in an order that nobody knows. They are added as integers, multiples of the largest possible
+gradient times ``points / 2^62``: such sums do not depend on their order, so two runs give the same
+bits, and they are finer than float32 sums.
 """
 
 from collections.abc import Sequence
@@ -19,90 +15,71 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, TriPlane
-from mtl3d.models.regularizers.rendering.triton_activations import leaky_relu, leaky_relu_grad
-from mtl3d.models.regularizers.rendering.two_sums import Sums, composite
+from mtl3d.models.regularizers.rendering.fieldwise import Sums, Walk
+from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, PointRays
+from mtl3d.models.regularizers.rendering.triton_activations import leaky_relu_slope
 
 #: Rays in a tile.
-TILE = 16
+_TILE = 16
 _NUM_WARPS = 4
 
 
-def composite_points(
-    planes: TriPlane, bias: Tensor, density_weight: Tensor, density_bias: Tensor, points: Tensor,
-    delta: Tensor, padding_mode: PaddingMode,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Composite hidden units along arbitrary rays; see ``separable.composite_points``.
+def point_walk(
+    rays: PointRays, sizes: Sequence[tuple[int, int]], padding_mode: PaddingMode
+) -> Walk:
+    """Walk along arbitrary rays; see ``fieldwise.Backend``."""
+    walk = partial(_walk, rays.points.contiguous(), sizes, padding_mode == 'border')
 
-    Args:
-        planes: Projected planes ``(N, G + T, rows, columns, H)`` on a CUDA device (anywhere in
-            Triton's interpreter mode).
-        bias: ``(G + T, H)``.
-        density_weight: ``(G, H)``.
-        density_bias: ``(G,)``.
-        points: ``(N, h, w, D, 3)``.
-        delta: ``(N, h, w, D)``.
-        padding_mode: How planes continue outside themselves.
+    def over_units(texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:
+        return walk(texels, bias, None, u)[0]
 
-    Returns:
-        ``(N, T, h, w, H)`` and ``(N, G, h, w, D)``.
-    """
-    num = len(density_weight), len(bias) - len(density_weight)
-    scene = zip(*(plane.split(num, dim=1) for plane in planes), bias.split(num), strict=True)
-    of_density, of_values = ([part.contiguous() for part in parts] for parts in scene)
-    where = points.contiguous(), padding_mode == 'border'
-    sums = Sums(
-        partial(_sum_over_units, *where),
-        partial(_sum_over_samples, *where),
-        partial(_gradients, *where),
-    )
-    return composite(sums, of_density, of_values, num[1], density_weight, density_bias, delta)
+    def over_samples(texels: Tensor, bias: Tensor, s: Tensor) -> Tensor:
+        return walk(texels, bias, s, None)[1]
+
+    def back(texels: Tensor, bias: Tensor, s: Tensor, u: Tensor) -> Sums:
+        return Sums(*walk(texels, bias, s, u))
+
+    return Walk(over_units, over_samples, back)
 
 
-def _sum_over_units(points: Tensor, border: bool, scene: Sequence[Tensor], u: Tensor) -> Tensor:
-    out = scene[0].new_empty(*u.shape[:4], points.shape[3])
-    _launch(_sum_over_units_kernel, points, border, scene, u.contiguous(), out)
-    return out
-
-
-def _sum_over_samples(points: Tensor, border: bool, scene: Sequence[Tensor], s: Tensor) -> Tensor:
-    out = scene[0].new_empty(*s.shape[:4], scene[0].shape[-1])
-    _launch(_sum_over_samples_kernel, points, border, scene, s.contiguous(), out)
-    return out
-
-
-def _gradients(
-    points: Tensor, border: bool, scene: Sequence[Tensor], s: Tensor, u: Tensor
-) -> list[Tensor]:
-    """Sum the pre-activations' gradients ``s u phi'`` onto the planes and the bias."""
-    *planes, bias = scene
-    largest = (s.abs().amax() * u.abs().amax()).double()
-    unit = largest * (points[0, ..., 0].numel() / 2**62)  # no sum exceeds 2^62 of it
-    sums = [torch.zeros_like(plane, dtype=torch.int64) for plane in planes]
-    tiles = triton.cdiv(points.shape[1] * points.shape[2], TILE)
-    d_bias = bias.new_empty(tiles, len(points), *bias.shape)
-    steps = torch.where(unit > 0, 1 / unit, 0)
-    _launch(
-        _gradients_kernel, points, border, scene, s.contiguous(), u.contiguous(), steps,
-        *sums, d_bias,
-    )  # fmt: skip
-    return [*((total * unit).to(bias.dtype) for total in sums), d_bias.sum((0, 1))]
-
-
-def _launch(
-    kernel: Any, points: Tensor, border: bool, scene: Sequence[Tensor], *tensors: Tensor
-) -> None:
-    """Run a kernel with one program per tile of rays, field and image."""
-    xy, xz, yz, bias = scene
+def _walk(
+    points: Tensor,
+    sizes: Sequence[tuple[int, int]],
+    border: bool,
+    texels: Tensor,
+    bias: Tensor,
+    s: Tensor | None,
+    u: Tensor | None,
+) -> tuple[Any, ...]:
+    """Run the kernel; what s or u are needed for is None without them."""
     batch, height, width, samples, _ = points.shape
-    num_rays, (num_fields, units) = height * width, bias.shape
-    with torch.cuda.device_of(xy):
-        kernel[triton.cdiv(num_rays, TILE), num_fields, batch](
-            points, xy, xz, yz, bias, *tensors, num_rays, samples,
-            *xy.shape[2:4], *xz.shape[2:4], *yz.shape[2:4],
-            BORDER=border, H=units, H_BLOCK=triton.next_power_of_2(units), TILE=TILE,
+    num_fields, _, num_texels, units = texels.shape
+    shape = num_fields, batch, height, width
+    texels, bias = texels.contiguous(), bias.contiguous()
+    over_units = over_samples = steps = sums = d_bias = None  # type: Any
+    tiles = triton.cdiv(height * width, _TILE)
+    if u is not None:
+        u = u.expand(*shape, -1).contiguous()
+        over_units = texels.new_empty(*shape, samples)
+    if s is not None:
+        s = s.expand(*shape, -1).contiguous()
+        over_samples = texels.new_empty(*shape, units)
+    if s is not None and u is not None:
+        largest = (s.abs().amax() * u.abs().amax()).double()
+        unit = largest * (height * width * samples / 2**62)  # no sum exceeds 2^62 of it
+        steps = torch.where(unit > 0, 1 / unit, 0)
+        sums = torch.zeros_like(texels, dtype=torch.int64)
+        d_bias = texels.new_empty(tiles, batch, num_fields, units)
+    with torch.cuda.device_of(texels):
+        _walk_kernel[tiles, num_fields, batch](
+            points, texels, bias, s, u, over_units, over_samples, steps, sums, d_bias,
+            height * width, samples, num_texels, *(side for size in sizes for side in size),
+            BORDER=border, H=units, H_BLOCK=triton.next_power_of_2(units), TILE=_TILE,
             SLOPE=NEGATIVE_SLOPE, num_warps=_NUM_WARPS,
         )  # fmt: skip
+    if sums is None:
+        return over_units, over_samples
+    return over_units, over_samples, (sums * unit).to(texels.dtype), d_bias.sum((0, 1))
 
 
 @triton.jit
@@ -159,92 +136,58 @@ def _add_to(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _tile_of_rays(  # type: ignore[no-untyped-def]
-    num_rays, bias, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr
-):
-    """This program's image, field (counted through all images) and R rays; units; bias."""
-    n = tl.program_id(2).to(tl.int64)
-    field = n * tl.num_programs(1) + tl.program_id(1)
+def _walk_kernel(  # type: ignore[no-untyped-def]
+    points, texels, bias, s, u, over_units, over_samples, steps, sums, d_bias,
+    num_rays, samples, num_texels, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z,
+    BORDER: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr,
+    SLOPE: tl.constexpr,
+):  # fmt: skip
+    """Sums over units (given u), over samples (given s), onto texels and bias (given both)."""
+    f, n = tl.program_id(1).to(tl.int64), tl.program_id(2).to(tl.int64)
+    image = f * tl.num_programs(2) + n  # counted through all fields
     ray = tl.program_id(0) * TILE + tl.arange(0, TILE)
     h = tl.arange(0, H_BLOCK)
     valid = ray < num_rays
-    own_bias = tl.load(bias + tl.program_id(1) * H + h, mask=h < H, other=0)[None, :]
-    return n, field, ray, valid, h, valid[:, None] & (h < H)[None, :], own_bias
-
-
-@triton.jit
-def _pre(  # type: ignore[no-untyped-def]
-    points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
-    xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H: tl.constexpr, BORDER: tl.constexpr,
-):  # fmt: skip
-    """Positions of sample k of R rays and their pre-activations ``(R, H_BLOCK)``."""
-    point = points + ((n * num_rays + ray) * samples + k) * 3
-    x = tl.load(point, mask=valid, other=0)
-    y = tl.load(point + 1, mask=valid, other=0)
-    z = tl.load(point + 2, mask=valid, other=0)
-    pre = _look_up(xy + field * xy_y * xy_x * H, y, x, xy_y, xy_x, h, mask, H, BORDER)
-    pre += _look_up(xz + field * xz_z * xz_x * H, z, x, xz_z, xz_x, h, mask, H, BORDER)
-    pre += _look_up(yz + field * yz_y * yz_z * H, y, z, yz_y, yz_z, h, mask, H, BORDER)
-    return x, y, z, pre + own_bias
-
-
-@triton.jit
-def _sum_over_units_kernel(  # type: ignore[no-untyped-def]
-    points, xy, xz, yz, bias, u, out, num_rays, samples, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z,
-    BORDER: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr,
-    SLOPE: tl.constexpr,
-):  # fmt: skip
-    n, field, ray, valid, h, mask, own_bias = _tile_of_rays(num_rays, bias, H, H_BLOCK, TILE)
-    own_u = tl.load(u + (field * num_rays + ray)[:, None] * H + h[None, :], mask=mask, other=0)
+    mask = valid[:, None] & (h < H)[None, :]
+    of_ray = (image * num_rays + ray)[:, None] * H + h[None, :]
+    own_bias = tl.load(bias + f * H + h, mask=h < H, other=0)[None, :]
+    points += (n * num_rays + ray) * samples * 3
+    xy = image * num_texels * H  # where the planes begin
+    xz = xy + xy_y * xy_x * H
+    yz = xz + xz_z * xz_x * H
+    if u is not None:
+        own_u = tl.load(u + of_ray, mask=mask, other=0)
+        over_units += (image * num_rays + ray) * samples
+    if s is not None:
+        s += (image * num_rays + ray) * samples
+        total = tl.zeros(mask.shape, texels.dtype.element_ty)
+    if sums is not None:
+        per_unit = tl.load(steps)
+        own_d_bias = tl.zeros(mask.shape, texels.dtype.element_ty)
     for k in range(samples):
-        _, _, _, pre = _pre(
-            points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
-            xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H, BORDER,
-        )  # fmt: skip
-        value = tl.sum(leaky_relu(pre, SLOPE) * own_u, 1)
-        tl.store(out + (field * num_rays + ray) * samples + k, value, mask=valid)
-
-
-@triton.jit
-def _sum_over_samples_kernel(  # type: ignore[no-untyped-def]
-    points, xy, xz, yz, bias, s, out, num_rays, samples, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z,
-    BORDER: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr,
-    SLOPE: tl.constexpr,
-):  # fmt: skip
-    n, field, ray, valid, h, mask, own_bias = _tile_of_rays(num_rays, bias, H, H_BLOCK, TILE)
-    total = tl.zeros(mask.shape, out.dtype.element_ty)
-    for k in range(samples):
-        _, _, _, pre = _pre(
-            points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
-            xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H, BORDER,
-        )  # fmt: skip
-        weight = tl.load(s + (field * num_rays + ray) * samples + k, mask=valid, other=0)
-        total += weight[:, None] * leaky_relu(pre, SLOPE)
-    tl.store(out + (field * num_rays + ray)[:, None] * H + h[None, :], total, mask=mask)
-
-
-@triton.jit
-def _gradients_kernel(  # type: ignore[no-untyped-def]
-    points, xy, xz, yz, bias, s, u, steps, sum_xy, sum_xz, sum_yz, d_bias,
-    num_rays, samples, xy_y, xy_x, xz_z, xz_x, yz_y, yz_z,
-    BORDER: tl.constexpr, H: tl.constexpr, H_BLOCK: tl.constexpr, TILE: tl.constexpr,
-    SLOPE: tl.constexpr,
-):  # fmt: skip
-    n, field, ray, valid, h, mask, own_bias = _tile_of_rays(num_rays, bias, H, H_BLOCK, TILE)
-    own_u = tl.load(u + (field * num_rays + ray)[:, None] * H + h[None, :], mask=mask, other=0)
-    per_unit = tl.load(steps)
-    own_d_bias = tl.zeros_like(own_u)
-    for k in range(samples):
-        x, y, z, pre = _pre(
-            points, xy, xz, yz, own_bias, n, field, ray, k, num_rays, samples,
-            xy_y, xy_x, xz_z, xz_x, yz_y, yz_z, valid, h, mask, H, BORDER,
-        )  # fmt: skip
-        weight = tl.load(s + (field * num_rays + ray) * samples + k, mask=valid, other=0)
-        d_pre = leaky_relu_grad(pre, weight[:, None] * own_u, SLOPE)
-        own_d_bias += d_pre
-        d_pre = d_pre.to(tl.float64) * per_unit
-        _add_to(sum_xy + field * xy_y * xy_x * H, d_pre, y, x, xy_y, xy_x, h, mask, H, BORDER)
-        _add_to(sum_xz + field * xz_z * xz_x * H, d_pre, z, x, xz_z, xz_x, h, mask, H, BORDER)
-        _add_to(sum_yz + field * yz_y * yz_z * H, d_pre, y, z, yz_y, yz_z, h, mask, H, BORDER)
-    copy = (tl.program_id(0) * tl.num_programs(2) + n) * tl.num_programs(1) + tl.program_id(1)
-    tl.store(d_bias + copy * H + h, tl.sum(own_d_bias, 0), mask=h < H)
+        x = tl.load(points + k * 3, mask=valid, other=0)
+        y = tl.load(points + k * 3 + 1, mask=valid, other=0)
+        z = tl.load(points + k * 3 + 2, mask=valid, other=0)
+        pre = _look_up(texels + xy, y, x, xy_y, xy_x, h, mask, H, BORDER)
+        pre += _look_up(texels + xz, z, x, xz_z, xz_x, h, mask, H, BORDER)
+        pre += _look_up(texels + yz, y, z, yz_y, yz_z, h, mask, H, BORDER)
+        pre += own_bias
+        slope = leaky_relu_slope(pre, SLOPE)
+        phi = pre * slope
+        if u is not None:
+            tl.store(over_units + k, tl.sum(phi * own_u, 1), mask=valid)
+        if s is not None:
+            weight = tl.load(s + k, mask=valid, other=0)[:, None]
+            total += weight * phi
+        if sums is not None:
+            d_pre = own_u * (weight * slope)
+            own_d_bias += d_pre
+            d_pre = d_pre.to(tl.float64) * per_unit
+            _add_to(sums + xy, d_pre, y, x, xy_y, xy_x, h, mask, H, BORDER)
+            _add_to(sums + xz, d_pre, z, x, xz_z, xz_x, h, mask, H, BORDER)
+            _add_to(sums + yz, d_pre, y, z, yz_y, yz_z, h, mask, H, BORDER)
+    if s is not None:
+        tl.store(over_samples + of_ray, total, mask=mask)
+    if sums is not None:
+        copy = (tl.program_id(0) * tl.num_programs(2) + n) * tl.num_programs(1) + f
+        tl.store(d_bias + copy * H + h, tl.sum(own_d_bias, 0), mask=h < H)
