@@ -59,16 +59,18 @@ class Case(NamedTuple):
         return f'{self.height}x{self.width}x{self.samples} batch {self.batch} tasks {self.tasks}'
 
 
+def size_of(text: str) -> tuple[int, int]:
+    """Read ``HxW``."""
+    height, width = text.split('x')
+    return int(height), int(width)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this benchmark."""
     cuda = torch.cuda.is_available()
 
-    def size(text: str) -> tuple[int, int]:
-        height, width = text.split('x')
-        return int(height), int(width)
-
     parser.add_argument(
-        '--sizes', nargs='+', type=size, default=[(56, 72), (64, 64), (112, 144), (224, 288)],
+        '--sizes', nargs='+', type=size_of, default=[(56, 72), (64, 64), (112, 144), (224, 288)],
         help='render sizes HxW',
     )  # fmt: skip
     parser.add_argument('--samples', nargs='+', type=int, default=[24, 48, 96], help='per ray')
@@ -230,13 +232,16 @@ def _run_of(case: Case, backend: Backend, backward: bool, device: str) -> Callab
         in_channels=CHANNELS, out_channels=TASKS[tasks], hidden_channels=CHANNELS
     ).to(device)
     rays = grid_rays((height, width), samples, batch, like=planes.xy, jitter=True)
+    gradients = [
+        torch.randn(batch, channels, height, width, device=device)
+        for channels in TASKS[tasks].values()
+    ]
 
     def once() -> None:
         with torch.set_grad_enabled(backward):
-            rendering = render(planes, fields.weights(), rays, backend=backend)
+            values = render(planes, fields.weights(), rays, backend=backend).values
             if backward:
-                total = sum(value.square().mean() for value in rendering.values)
-                torch.autograd.grad(total, [*planes, *fields.parameters()])  # type: ignore[arg-type]
+                torch.autograd.grad(values, [*planes, *fields.parameters()], gradients)
 
     return once
 

@@ -71,30 +71,35 @@ def bent(rays):
     )
 
 
-def agree(backend, planes, fields, rays, padding_mode):
-    """Compare with the reference, cutting even these tiny scenes into several blocks."""
+def agree(backend, planes, fields, rays, padding_mode, *, texel_bytes=2**24):
+    """Compare with the reference, a row at a time where rows come in blocks."""
     with (
-        patch.object(fieldwise, 'TEXEL_BYTES', 2_000),
-        patch.object(separable, 'POINT_BYTES', 2_000),
+        patch.object(fieldwise, 'TEXEL_BYTES', texel_bytes),
+        patch.object(separable, 'POINT_BYTES', 1),
     ):
         compare(planes, fields, rays, backend, padding_mode)
+
+
+#: Fields are walked one at a time, or all that there are.
+texel_limits = st.sampled_from([1, 2**24])
 
 
 @pytest.mark.parametrize('points', [False, True])
 @pytest.mark.parametrize('backend', ['separable', 'numba'])
 @settings(SCENES, max_examples=40)
-@given(scene=scenes())
-def test_on_the_cpu(backend, points, scene):
+@given(scene=scenes(), texel_bytes=texel_limits)
+def test_on_the_cpu(backend, points, scene, texel_bytes):
     planes, fields, rays, padding_mode = scene
-    agree(backend, planes, fields, bent(rays) if points else rays, padding_mode)
+    rays = bent(rays) if points else rays
+    agree(backend, planes, fields, rays, padding_mode, texel_bytes=texel_bytes)
 
 
 # Fewer and smaller scenes: without a GPU, Triton's interpreter takes seconds for each.
 @needs_triton
 @settings(SCENES, max_examples=8)
-@given(scene=scenes(device_of('triton'), most=4))
-def test_triton(scene):
-    agree('triton', *scene)
+@given(scene=scenes(device_of('triton'), most=4), texel_bytes=texel_limits)
+def test_triton(scene, texel_bytes):
+    agree('triton', *scene, texel_bytes=texel_bytes)
 
 
 @needs_triton

@@ -51,9 +51,9 @@ def render(
             do not fit together.
     """
     _check(planes, fields, rays)
-    renderer = _renderer(choose_backend(backend, planes.xy.device.type))
+    chosen = renderer(choose_backend(backend, planes.xy.device.type))
     with torch.autocast(planes.xy.device.type, enabled=False):
-        return renderer(
+        return chosen(
             TriPlane(*map(_accurate, planes)),
             FieldWeights(
                 _accurate(fields.hidden_weight),
@@ -117,8 +117,15 @@ def _tell_once(message: str) -> None:
     print_log(message, 'current')
 
 
-def _renderer(backend: str) -> Callable[..., Rendering]:
-    """Import a renderer only when it is used: compilers are slow to import, or not installed."""
+def renderer(backend: str) -> Callable[..., Rendering]:
+    """Import a renderer only when it is used: compilers are slow to import, or not installed.
+
+    Args:
+        backend: Any but ``auto``.
+
+    Returns:
+        What :func:`render` calls, for tensors that it has checked and brought to its precision.
+    """
     suffix = '_kernels' if backend in ('numba', 'triton') else ''
     return import_module(f'{__package__}.{backend}{suffix}').render
 
