@@ -4,8 +4,9 @@ The names are imported on first use: torch and timm take seconds, and a tool tha
 path answers at once.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mtl3d.utils.lazy import lazy_attributes
 
 if TYPE_CHECKING:
     from mtl3d.apis.inference import inference_model, init_model
@@ -13,14 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ['MultiTaskInferencer', 'inference_model', 'init_model']
 
-_MODULES = {
-    'MultiTaskInferencer': 'mtl3d.apis.multi_task_inferencer',
-    'inference_model': 'mtl3d.apis.inference',
-    'init_model': 'mtl3d.apis.inference',
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = lazy_attributes(
+    __name__,
+    {
+        'MultiTaskInferencer': 'mtl3d.apis.multi_task_inferencer',
+        'inference_model': 'mtl3d.apis.inference',
+        'init_model': 'mtl3d.apis.inference',
+    },
+)
