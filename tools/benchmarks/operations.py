@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from mtl3d.models.regularizers.fields import TaskFields
-from mtl3d.models.regularizers.rendering import TriPlane, grid_rays
+from mtl3d.models.regularizers.rendering import TriPlane, grid_rays, separable
 from mtl3d.models.regularizers.rendering.dispatch import renderer
 from tools.benchmarks._report import write_json
 from tools.benchmarks.regularizer import CHANNELS, TASKS, Case, size_of
@@ -80,7 +80,8 @@ def count(case: Case, backend: str) -> dict[str, int]:
         gradients = [torch.empty(batch, c, height, width) for c in TASKS[tasks].values()]
         known = [*planes, *fields.parameters(), *rays, *gradients]
         gc.collect()
-        with _Recorder(known) as recorder, _counted_kernels(recorder.started):
+        blocks = patch.object(separable, 'CPU_POINT_BYTES', separable.POINT_BYTES)  # as on a GPU
+        with blocks, _Recorder(known) as recorder, _counted_kernels(recorder.started):
             values = renderer(backend)(planes, fields.weights(), rays).values
             torch.autograd.grad(values, [*planes, *fields.parameters()], gradients)
         return dict(operations=recorder.operations, peak_bytes=recorder.peak)

@@ -418,5 +418,5 @@ def _plot(results: list[dict[str, Any]], path: Path) -> None:
     unit = 'seconds' if _clock() == 'median' else 'CPU seconds'
     seconds.set(xlabel='points', ylabel=f'{unit}, forward and backward')
     memory.set(xlabel='points', ylabel='peak memory above the inputs, MiB')
-    memory.legend()
+    memory.legend(loc='lower right')
     figure.savefig(path, dpi=120)

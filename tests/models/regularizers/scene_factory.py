@@ -53,13 +53,16 @@ def all_leaves(planes, fields):
 
 
 def render_with_gradients(planes, fields, rays, **settings):
-    """All rendered maps, and the gradients of a random functional of them."""
+    """All rendered maps, and the gradients of a random functional of them.
+
+    The gradient of every second map comes with its axes exchanged in memory.
+    """
     rendering = render(planes, fields, rays, **settings)
     maps = [*rendering.values, rendering.opacity, rendering.depth]
     generator = torch.Generator().manual_seed(7)
     loss = sum(
         (m * torch.randn(m.shape, generator=generator, dtype=m.dtype).to(m.device)).sum()
-        for m in maps
+        for m in (m.mT if index % 2 else m for index, m in enumerate(maps))
     )
     return maps, torch.autograd.grad(loss, all_leaves(planes, fields))
 

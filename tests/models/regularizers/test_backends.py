@@ -75,7 +75,7 @@ def agree(backend, planes, fields, rays, padding_mode, *, texel_bytes=2**24):
     """Compare with the reference, a row at a time where rows come in blocks."""
     with (
         patch.object(fieldwise, 'TEXEL_BYTES', texel_bytes),
-        patch.object(separable, 'POINT_BYTES', 1),
+        patch.object(separable, 'CPU_POINT_BYTES', 1),
     ):
         compare(planes, fields, rays, backend, padding_mode)
 
@@ -105,7 +105,7 @@ def test_triton(scene, texel_bytes):
 @needs_triton
 def test_triton_with_several_tiles():
     planes, fields, size, samples = make_scene(
-        batch=1, size=(9, 17), samples=3, units=5, channels=(2,), device=device_of('triton')
+        batch=1, size=(9, 17), samples=9, units=5, channels=(2,), device=device_of('triton')
     )
     agree('triton', planes, fields, grid_rays(size, samples, 1, like=planes.xy), 'zeros')
 

@@ -182,7 +182,7 @@ class _Fieldwise(torch.autograd.Function):
                 value.baddbmm_(weight.expand(len(hidden), -1, -1), hidden.flatten(1, 2).mT)
                 values.append(value.unflatten(2, hidden.shape[1:3]))
         ctx.backend, ctx.walk = backend, walk
-        ctx.save_for_backward(texels, delta, depth, raw, *ends, *parameters)
+        ctx.save_for_backward(texels, delta, depth, raw, ends.weights, ends.opacity, *parameters)
         return *values, ends.opacity, ends.depth
 
     @staticmethod
@@ -194,7 +194,7 @@ class _Fieldwise(torch.autograd.Function):
 
 def _gradients(
     backend: Backend, walk: Walk, gradients: Sequence[Tensor], texels: Tensor, delta: Tensor,
-    depth: Tensor, raw: Tensor, weights: Tensor, opacity: Tensor, _: Tensor, *parameters: Tensor,
+    depth: Tensor, raw: Tensor, weights: Tensor, opacity: Tensor, *parameters: Tensor,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Compute the gradients of what :class:`_Fieldwise` takes; ``d_x`` is the gradient of x."""
     fields = _fields(parameters)
@@ -231,7 +231,7 @@ def _gradients(
         for t, hidden, of_task in zip(tasks, sums.over_samples, sums.over_units, strict=True):
             of_images = d_values[t] @ hidden.flatten(1, 2)
             torch.sum(of_images, 0, out=d_fields.value_weights[t])
-            d_weights[_density_of(t, fields)] += of_task
+            d_weights[_density_of(t, fields)].add_(of_task)
 
     def density_fields_back(group: slice) -> None:
         sums = walk_back(group, d_raw[group], fields.density_weight[group, None, None, None])
@@ -239,7 +239,8 @@ def _gradients(
 
     *d_values, d_opacity, d_depth = gradients
     d_values = [d_value.flatten(2) for d_value in d_values]
-    d_weights, d_opacity = torch.zeros_like(weights), d_opacity.clone()
+    d_opacity = d_opacity.clone(memory_format=torch.contiguous_format)  # its parts are added to
+    d_weights = torch.zeros_like(weights)
     for group in of_values:
         value_fields_back(group)
     d_ends = Termination(d_weights, d_opacity, d_depth)

@@ -1,4 +1,4 @@
-"""The walks in plain torch, over blocks of rays that fit into the cache."""
+"""The walks in plain torch, over blocks of rays."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -18,8 +18,10 @@ from mtl3d.models.regularizers.rendering.scene import (
     TriPlane,
 )
 
-#: Bytes of pre-activations that are held at a time (then come the next rows).
-POINT_BYTES = 4 * 2**20
+#: Bytes of pre-activations that are held at a time (then come the next rows): what fits into the
+#: cache of a CPU; elsewhere, where operations take long to start, an image of 56 x 72 x 48 points.
+CPU_POINT_BYTES = 4 * 2**20
+POINT_BYTES = 64 * 2**20
 
 
 def look_up(planes: TriPlane, rays: GridRays, padding_mode: PaddingMode) -> Tensor:
@@ -101,7 +103,8 @@ def _walk(
 
     def blocks(texels: Tensor) -> Iterator[tuple[int, slice]]:
         row = width * samples * len(texels) * texels.shape[-1] * texels.element_size()
-        step = max(1, POINT_BYTES // row)
+        limit = CPU_POINT_BYTES if texels.device.type == 'cpu' else POINT_BYTES
+        step = max(1, limit // row)
         for image, top in product(range(texels.shape[1]), range(0, height, step)):
             yield image, slice(top, top + step)
 
@@ -142,7 +145,7 @@ def _walk(
             d_hidden = own_s[..., None] * own_u[..., None, :]
             d_pre = torch.where(pre.detach() > 0, d_hidden, NEGATIVE_SLOPE * d_hidden)
             d_texels, d_bias = torch.autograd.grad(pre, leaves, d_pre)
-            sums.texels[:, n] += d_texels
+            sums.texels[:, n].add_(d_texels)
             sums.bias.add_(d_bias)
         return sums
 
