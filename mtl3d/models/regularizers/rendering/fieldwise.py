@@ -205,16 +205,20 @@ def _gradients(
     rows = texels.flatten(0, 1)
     d_rows = torch.zeros_like(rows)
 
-    def walk_back(group: slice, s: Tensor, u: Tensor) -> Sums:
-        """Walk, and take the gradients on to the first layers and the texels."""
+    def walk_back(group: slice, s: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+        """Walk, and take the gradients on to the first layers and the texels.
+
+        Returns:
+            The sums over units and over samples.
+        """
         sums = walk.back(_project(texels, fields, group), fields.hidden_bias[group], s, u)
         d_projected = sums.texels.flatten(1, 2)
         d_fields.hidden_bias[group] = sums.bias
-        every = rows.expand(len(d_projected), -1, -1)
-        torch.bmm(d_projected.mT, every, out=d_fields.hidden_weight[group])
-        for d_field, weight in zip(d_projected, fields.hidden_weight[group], strict=True):
-            d_rows.addmm_(d_field, weight)
-        return sums
+        for f, d_field in zip(range(group.start, group.stop), d_projected, strict=True):
+            # One product per field: few GPU libraries cut the long sums of a batch of products.
+            torch.mm(d_field.T, rows, out=d_fields.hidden_weight[f])
+            d_rows.addmm_(d_field, fields.hidden_weight[f])
+        return sums.over_units, sums.over_samples
 
     # What a group needs is freed with the frame of its function, before the next group begins.
     def value_fields_back(group: slice) -> None:
@@ -225,17 +229,18 @@ def _gradients(
             every = fields.value_weights[t].expand(len(d_value), -1, -1)
             torch.bmm(d_value.mT, every, out=d_units)
             d_opacity[g].flatten(1)[:, None].baddbmm_(bias.expand(len(d_value), 1, -1), d_value)
-            of_images = d_value @ opacity[g].flatten(1)[..., None]
-            torch.sum(of_images[..., 0], 0, out=d_fields.value_biases[t])
+            opacities = opacity[g].flatten(1)[:, None]
+            torch.sum(d_value * opacities, (0, 2), out=d_fields.value_biases[t])
         sums = walk_back(group, _densities_of(weights, fields, group), d_hidden)
-        for t, hidden, of_task in zip(tasks, sums.over_samples, sums.over_units, strict=True):
-            of_images = d_values[t] @ hidden.flatten(1, 2)
-            torch.sum(of_images, 0, out=d_fields.value_weights[t])
+        for t, of_task, hidden in zip(tasks, *sums, strict=True):
+            of_rays = d_values[t].transpose(0, 1).flatten(1)  # (C_t, N h w)
+            torch.mm(of_rays, hidden.flatten(0, 2), out=d_fields.value_weights[t])
             d_weights[_density_of(t, fields)].add_(of_task)
 
     def density_fields_back(group: slice) -> None:
-        sums = walk_back(group, d_raw[group], fields.density_weight[group, None, None, None])
-        torch.sum(sums.over_samples, (1, 2, 3), out=d_fields.density_weight[group])
+        u = fields.density_weight[group, None, None, None]
+        _, over_samples = walk_back(group, d_raw[group], u)
+        torch.sum(over_samples, (1, 2, 3), out=d_fields.density_weight[group])
 
     *d_values, d_opacity, d_depth = gradients
     d_values = [d_value.flatten(2) for d_value in d_values]
