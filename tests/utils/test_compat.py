@@ -130,3 +130,19 @@ def test_missing_and_truncated_checkpoints_are_named(tmp_path):
 
 def test_one_process_is_not_ended_early():
     compat.end_process(3)
+
+
+def test_one_of_several_cpu_processes_ends_at_once_with_all_that_it_had_to_do():
+    script = """
+import atexit
+import torch.distributed as dist
+from mtl3d.utils.compat import end_process
+
+dist.init_process_group('gloo', store=dist.HashStore(), rank=0, world_size=1)
+atexit.register(print, 'at exit')
+print('done')
+end_process(3)
+print('never')
+"""
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, 'done\nat exit\n'), done.stderr
