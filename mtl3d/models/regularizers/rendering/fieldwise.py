@@ -80,7 +80,7 @@ class Walk(NamedTuple):
     back: Callable[[Tensor, Tensor, Tensor, Tensor], Sums]
 
 
-class Backend(NamedTuple):
+class Kernels(NamedTuple):
     """What differs between renderers.
 
     An image's S texels are those of its three maps (in x-y, x-z and y-z), one map after the other.
@@ -110,7 +110,7 @@ def render(
     rays: GridRays | PointRays,
     *,
     padding_mode: PaddingMode = 'zeros',
-    backend: Backend,
+    kernels: Kernels,
 ) -> Rendering:
     """Render all fields; see :func:`mtl3d.models.regularizers.rendering.render`.
 
@@ -119,20 +119,20 @@ def render(
         fields: As there.
         rays: As there.
         padding_mode: As there.
-        backend: What looks planes up, walks over points and ends rays.
+        kernels: What looks planes up, walks over points and ends rays.
     """
     if isinstance(rays, GridRays):
         size = len(rays.y), len(rays.x), rays.z.shape[1]
-        walk = backend.grid_walk(size)
-        texels = backend.look_up(planes, rays, padding_mode)
+        walk = kernels.grid_walk(size)
+        texels = kernels.look_up(planes, rays, padding_mode)
         delta = rays.delta[:, None, None].expand(-1, *size[:2], -1)
     else:
-        walk = backend.point_walk(rays, [(p.shape[2], p.shape[3]) for p in planes], padding_mode)
+        walk = kernels.point_walk(rays, [(p.shape[2], p.shape[3]) for p in planes], padding_mode)
         texels = torch.cat([plane.flatten(2).mT for plane in planes], dim=1)
         delta = rays.delta
     parameters = (*fields[:4], *fields.value_weights, *fields.value_biases)
     *values, opacity, depth = _Fieldwise.apply(
-        backend, walk, texels, delta, rays.depth, *parameters
+        kernels, walk, texels, delta, rays.depth, *parameters
     )
     return Rendering(tuple(values), opacity.transpose(0, 1), depth.transpose(0, 1))
 
@@ -154,7 +154,7 @@ class _Fieldwise(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        backend: Backend,
+        kernels: Kernels,
         walk: Walk,
         texels: Tensor,
         delta: Tensor,
@@ -168,7 +168,7 @@ class _Fieldwise(torch.autograd.Function):
             u = fields.density_weight[group, None, None, None]
             read = walk.over_units(_project(texels, fields, group), fields.hidden_bias[group], u)
             torch.add(read, fields.density_bias[group].view(-1, 1, 1, 1, 1), out=raw[group])
-        ends = backend.terminate(raw, delta, depth)
+        ends = kernels.terminate(raw, delta, depth)
         values = []
         for group in of_values:
             s = _densities_of(ends.weights, fields, group)
@@ -181,27 +181,24 @@ class _Fieldwise(torch.autograd.Function):
                 value = torch.mul(opacity, bias[:, None])
                 value.baddbmm_(weight.expand(len(hidden), -1, -1), hidden.flatten(1, 2).mT)
                 values.append(value.unflatten(2, hidden.shape[1:3]))
-        ctx.backend, ctx.walk = backend, walk
+        ctx.kernels, ctx.walk = kernels, walk
         ctx.save_for_backward(texels, delta, depth, raw, ends.weights, ends.opacity, *parameters)
         return *values, ends.opacity, ends.depth
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        with torch.autocast(gradients[0].device.type, enabled=False):
-            return None, *_gradients(ctx.backend, ctx.walk, gradients, *ctx.saved_tensors)
+        return None, *_gradients(ctx.kernels, ctx.walk, gradients, *ctx.saved_tensors)
 
 
 def _gradients(
-    backend: Backend, walk: Walk, gradients: Sequence[Tensor], texels: Tensor, delta: Tensor,
+    kernels: Kernels, walk: Walk, gradients: Sequence[Tensor], texels: Tensor, delta: Tensor,
     depth: Tensor, raw: Tensor, weights: Tensor, opacity: Tensor, *parameters: Tensor,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Compute the gradients of what :class:`_Fieldwise` takes; ``d_x`` is the gradient of x."""
     fields = _fields(parameters)
     of_densities, of_values = _groups(texels, fields)
-    d_fields = _fields(
-        [torch.empty_like(p, memory_format=torch.contiguous_format) for p in parameters]
-    )
+    d_fields = _fields([torch.empty_like(parameter) for parameter in parameters])
     rows = texels.flatten(0, 1)
     d_rows = torch.zeros_like(rows)
 
@@ -249,7 +246,7 @@ def _gradients(
     for group in of_values:
         value_fields_back(group)
     d_ends = Termination(d_weights, d_opacity, d_depth)
-    d_raw = backend.terminate_gradient(raw, weights, delta, depth, d_ends)
+    d_raw = kernels.terminate_gradient(raw, weights, delta, depth, d_ends)
     torch.sum(d_raw, (1, 2, 3, 4), out=d_fields.density_bias)
     for group in of_densities:
         density_fields_back(group)

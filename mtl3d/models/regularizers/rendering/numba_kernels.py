@@ -24,11 +24,11 @@ _TILE = 8
 
 
 def grid_walk(size: tuple[int, int, int]) -> Walk:
-    """Walk along the rays of a grid; see ``fieldwise.Backend``."""
+    """Walk along the rays of a grid; see ``fieldwise.Kernels``."""
     return Walk(partial(_over_units, size), partial(_over_samples, size), partial(_back, size))
 
 
-render = partial(fieldwise.render, backend=fieldwise.Backend(look_up, grid_walk, point_walk))
+render = partial(fieldwise.render, kernels=fieldwise.Kernels(look_up, grid_walk, point_walk))
 
 
 def _over_units(size: tuple[int, int, int], texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:

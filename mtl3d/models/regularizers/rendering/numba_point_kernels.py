@@ -38,7 +38,7 @@ class _Taps(NamedTuple):
 def point_walk(
     rays: PointRays, sizes: Sequence[tuple[int, int]], padding_mode: PaddingMode
 ) -> Walk:
-    """Walk along arbitrary rays; see ``fieldwise.Backend``."""
+    """Walk along arbitrary rays; see ``fieldwise.Kernels``."""
     taps = _find_taps(rays, sizes, padding_mode)
     return Walk(partial(_over_units, taps), partial(_over_samples, taps), partial(_back, taps))
 

@@ -25,7 +25,7 @@ POINT_BYTES = 64 * 2**20
 
 
 def look_up(planes: TriPlane, rays: GridRays, padding_mode: PaddingMode) -> Tensor:
-    """Look up what the rays of a grid read of the planes; see ``fieldwise.Backend``."""
+    """Look up what the rays of a grid read of the planes; see ``fieldwise.Kernels``."""
 
     def matrix(positions: Tensor, plane: Tensor, axis: int) -> Tensor:
         return interpolation(positions, plane.shape[axis], padding_mode)
@@ -61,7 +61,7 @@ def interpolation(positions: Tensor, size: int, padding_mode: PaddingMode) -> Te
 
 
 def grid_walk(size: tuple[int, int, int]) -> Walk:
-    """Walk along the rays of a grid; see ``fieldwise.Backend``."""
+    """Walk along the rays of a grid; see ``fieldwise.Kernels``."""
 
     def pre_activations(image: int, rows: slice, texels: Tensor, bias: Tensor) -> Tensor:
         xy, xz, yz = (part[:, 0] for part in split_texels(texels[:, None], size))
@@ -74,7 +74,7 @@ def grid_walk(size: tuple[int, int, int]) -> Walk:
 def point_walk(
     rays: PointRays, sizes: Sequence[tuple[int, int]], padding_mode: PaddingMode
 ) -> Walk:
-    """Walk along arbitrary rays; see ``fieldwise.Backend``."""
+    """Walk along arbitrary rays; see ``fieldwise.Kernels``."""
 
     def pre_activations(image: int, rows: slice, texels: Tensor, bias: Tensor) -> Tensor:
         # The units of all fields are channels of one plane: positions are looked up once.
@@ -86,7 +86,7 @@ def point_walk(
     return _walk(pre_activations, rays.delta.shape[1:])
 
 
-render = partial(fieldwise.render, backend=fieldwise.Backend(look_up, grid_walk, point_walk))
+render = partial(fieldwise.render, kernels=fieldwise.Kernels(look_up, grid_walk, point_walk))
 
 
 def _walk(

@@ -30,7 +30,7 @@ _NUM_WARPS = 4
 
 
 def grid_walk(size: tuple[int, int, int]) -> Walk:
-    """Walk along the rays of a grid; see ``fieldwise.Backend``."""
+    """Walk along the rays of a grid; see ``fieldwise.Kernels``."""
 
     def over_units(texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:
         return _walk(size, texels, bias, None, u)[0]
@@ -46,8 +46,8 @@ def grid_walk(size: tuple[int, int, int]) -> Walk:
     return Walk(over_units, over_samples, back)
 
 
-_BACKEND = fieldwise.Backend(look_up, grid_walk, point_walk, terminate, terminate_gradient)
-render = partial(fieldwise.render, backend=_BACKEND)
+_KERNELS = fieldwise.Kernels(look_up, grid_walk, point_walk, terminate, terminate_gradient)
+render = partial(fieldwise.render, kernels=_KERNELS)
 
 
 def _walk(

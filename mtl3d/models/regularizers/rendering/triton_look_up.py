@@ -17,7 +17,7 @@ _NUM_WARPS = 4
 
 
 def look_up(planes: TriPlane, rays: GridRays, padding_mode: PaddingMode) -> Tensor:
-    """Look up what the rays of a grid read of the planes; see ``fieldwise.Backend``."""
+    """Look up what the rays of a grid read of the planes; see ``fieldwise.Kernels``."""
     z = rays.z.contiguous()
     return _LookUp.apply(rays.x.contiguous(), rays.y.contiguous(), z, padding_mode, *planes)
 

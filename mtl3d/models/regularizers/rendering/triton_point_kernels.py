@@ -27,7 +27,7 @@ _NUM_WARPS = 4
 def point_walk(
     rays: PointRays, sizes: Sequence[tuple[int, int]], padding_mode: PaddingMode
 ) -> Walk:
-    """Walk along arbitrary rays; see ``fieldwise.Backend``."""
+    """Walk along arbitrary rays; see ``fieldwise.Kernels``."""
     walk = partial(_walk, rays.points.contiguous(), sizes, padding_mode == 'border')
 
     def over_units(texels: Tensor, bias: Tensor, u: Tensor) -> Tensor:
