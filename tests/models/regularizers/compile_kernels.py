@@ -48,7 +48,7 @@ SIZES = {
     's_field', 'u_ray', 'height', 'width', 'samples', 'num_rays', 'num_texels', 'channels',
     'xy_y', 'xy_x', 'xz_z', 'xz_x', 'yz_y', 'yz_z', 'rows_in', 'columns_in', 'columns_out',
     'plane_rows', 'plane_columns', 'source_n', 'source_a', 'source_b', 'source_c', 'target_n',
-    'target_p', 'target_q', 'target_c', 'rows_n', 'columns_n', 'delta_n', 'delta_y', 'delta_x',
+    'target_p', 'target_q', 'target_c', 'columns_n', 'delta_n', 'delta_y', 'delta_x',
     'delta_k',
 }  # fmt: skip
 

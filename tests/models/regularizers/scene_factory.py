@@ -52,24 +52,30 @@ def all_leaves(planes, fields):
     return [*planes, *fields[:4], *fields.value_weights, *fields.value_biases]
 
 
-def render_with_gradients(planes, fields, rays, **settings):
-    """All rendered maps, and the gradients of a random functional of them.
+def random_cotangent(rendered):
+    """A random gradient of a map, the same at each call for maps of the same shape."""
+    generator = torch.Generator().manual_seed(rendered.numel())
+    noise = torch.randn(rendered.shape, generator=generator, dtype=rendered.dtype)
+    return noise.to(rendered.device)
+
+
+def render_with_gradients(planes, fields, rays, *, cotangent=random_cotangent, **settings):
+    """All rendered maps, and the gradients of a linear functional of them.
 
     The gradient of every second map comes with its axes exchanged in memory.
     """
     rendering = render(planes, fields, rays, **settings)
     maps = [*rendering.values, rendering.opacity, rendering.depth]
-    generator = torch.Generator().manual_seed(7)
-    loss = sum(
-        (m * torch.randn(m.shape, generator=generator, dtype=m.dtype).to(m.device)).sum()
-        for m in (m.mT if index % 2 else m for index, m in enumerate(maps))
-    )
+    turned = [m.mT if index % 2 else m for index, m in enumerate(maps)]
+    loss = sum((m * cotangent(m)).sum() for m in turned)
     return maps, torch.autograd.grad(loss, all_leaves(planes, fields))
 
 
-def compare(planes, fields, rays, backend, padding_mode='zeros', atol=1e-10):
+def compare(
+    planes, fields, rays, backend, padding_mode='zeros', atol=1e-10, cotangent=random_cotangent
+):
     """Assert that a backend agrees with the reference in every map and every gradient."""
-    settings = dict(padding_mode=padding_mode)
+    settings = dict(padding_mode=padding_mode, cotangent=cotangent)
     expected = render_with_gradients(planes, fields, rays, backend='reference', **settings)
     actual = render_with_gradients(planes, fields, rays, backend=backend, **settings)
     for a, e in zip((*actual[0], *actual[1]), (*expected[0], *expected[1]), strict=True):

@@ -116,11 +116,31 @@ def test_triton_with_several_tiles():
 def test_arbitrary_rays_in_triton(densities, padding_mode):
     """Few cases, not drawn: here the interpreter is slowest."""
     planes, fields, size, samples = make_scene(
-        batch=1, size=(2, 9), samples=2, densities=densities, plane_sizes=((3, 4), (2, 3), (5, 2)),
+        batch=2, size=(2, 9), samples=2, densities=densities, plane_sizes=((3, 4), (2, 3), (5, 2)),
         device=device_of('triton'),
     )  # fmt: skip
-    rays = bent(grid_rays(size, samples, 1, like=planes.xy))
+    rays = bent(grid_rays(size, samples, 2, like=planes.xy))
     compare(planes, fields, rays, 'triton', padding_mode)
+
+
+@needs_triton
+def test_gradients_that_all_meet_in_one_texel_do_not_overflow():
+    """Alike points whose gradients have one sign: their sum is as large as it can be."""
+    planes, fields, _, _ = make_scene(
+        batch=1, plane_sizes=((1, 1),) * 3, channels=(1,), device=device_of('triton')
+    )
+    rays = grid_rays((5, 5), 1, 1, like=planes.xy).as_points()
+    compare(planes, fields, rays, 'triton', 'border', cotangent=torch.ones_like)
+
+
+def test_numba_cuts_few_images_among_many_threads():
+    threads = torch.get_num_threads()
+    planes, fields, size, samples = make_scene(batch=1, size=(5, 3), channels=(2,))
+    torch.set_num_threads(3)
+    try:
+        agree('numba', planes, fields, grid_rays(size, samples, 1, like=planes.xy), 'zeros')
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.gpu

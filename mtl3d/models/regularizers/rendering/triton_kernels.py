@@ -65,7 +65,6 @@ def _walk(
         u_ray = 0 if u[0].numel() == units else units
         over_units = texels.new_empty(*shape, samples)
     if s is not None:
-        s = s.contiguous()
         s_field = 0 if len(s) == 1 else s[0].numel()
         over_samples = texels.new_empty(*shape, units)
     if s is not None and u is not None:

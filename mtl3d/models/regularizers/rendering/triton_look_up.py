@@ -80,7 +80,7 @@ def _resample(
     Args:
         source: ``(N, a, b, C)``, a plane; if transposed, what belongs to positions.
         target: ``(N, p, q, C)``, what belongs to positions; if transposed, a plane.
-        rows: ``(p,)`` or ``(N, p)`` positions; if transposed, a of them.
+        rows: ``(p,)`` positions; if transposed, a of them.
         columns: ``(q,)`` or ``(N, q)``; if transposed, b of them.
         border: Whether the plane's border continues outside of it.
         transposed: Whether to compute the gradient.
@@ -91,7 +91,7 @@ def _resample(
         _resample_kernel[triton.cdiv(columns_out, _BLOCK), rows_out, batch](
             source, target, rows, columns, *source.shape[1:3], columns_out, channels,
             *plane.shape[1:3], *source.stride(), *target.stride(),
-            rows.shape[-1] if rows.ndim == 2 else 0, columns.shape[-1] if columns.ndim == 2 else 0,
+            columns.shape[-1] if columns.ndim == 2 else 0,
             BORDER=border, TRANSPOSED=transposed, BLOCK=_BLOCK,
             C_BLOCK=triton.next_power_of_2(channels), num_warps=_NUM_WARPS,
         )  # fmt: skip
@@ -110,7 +110,7 @@ def _texel(position, size, BORDER: tl.constexpr):  # type: ignore[no-untyped-def
 def _resample_kernel(  # type: ignore[no-untyped-def]
     source, target, rows, columns, rows_in, columns_in, columns_out, channels, plane_rows,
     plane_columns, source_n, source_a, source_b, source_c, target_n, target_p, target_q, target_c,
-    rows_n, columns_n,
+    columns_n,
     BORDER: tl.constexpr, TRANSPOSED: tl.constexpr, BLOCK: tl.constexpr, C_BLOCK: tl.constexpr,
 ):  # fmt: skip
     """One row p, some columns q of an image: ``sum_ab hat(p, a) hat(q, b) source[a, b]``.
@@ -121,7 +121,6 @@ def _resample_kernel(  # type: ignore[no-untyped-def]
     n, p = tl.program_id(2).to(tl.int64), tl.program_id(1)
     q = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)[:, None, None]
     c = tl.arange(0, C_BLOCK)[None, None, :]
-    rows += n * rows_n
     columns += n * columns_n
     source += n * source_n + c * source_c
     if not TRANSPOSED:
