@@ -138,11 +138,16 @@ def render(
 
 
 def split_texels(texels: Tensor, size: tuple[int, int, int]) -> list[Tensor]:
-    """View texels ``(f, N, S, H)`` of a grid's rays as ``(f, N, a, b, H)`` for each of the maps."""
+    """View texels ``(..., S, H)`` of a grid's rays as the three maps, ``(..., a, b, H)`` each.
+
+    Args:
+        texels: The texels.
+        size: ``(h, w, D)``; the maps' sides are ``(h, w)``, ``(w, D)`` and ``(h, D)``.
+    """
     height, width, samples = size
     sides = [(height, width), (width, samples), (height, samples)]
-    parts = texels.split([a * b for a, b in sides], dim=2)
-    return [part.unflatten(2, side) for part, side in zip(parts, sides, strict=True)]
+    parts = texels.split([a * b for a, b in sides], dim=-2)
+    return [part.unflatten(-2, side) for part, side in zip(parts, sides, strict=True)]
 
 
 class _Fieldwise(torch.autograd.Function):

@@ -18,7 +18,12 @@ from torch import Tensor
 
 from mtl3d.models.regularizers.rendering.compiled import compiled
 from mtl3d.models.regularizers.rendering.fieldwise import Sums, Walk
-from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, PointRays
+from mtl3d.models.regularizers.rendering.scene import (
+    NEGATIVE_SLOPE,
+    PaddingMode,
+    PointRays,
+    texel_positions,
+)
 
 
 class _Taps(NamedTuple):
@@ -62,9 +67,7 @@ def _linear_taps(
     position: Tensor, size: int, padding_mode: PaddingMode
 ) -> list[tuple[Tensor, Tensor]]:
     """Index and weight of the two texels of a linear look-up along one axis."""
-    texel = ((position + 1) * size - 1) / 2
-    if padding_mode == 'border':
-        texel = texel.clamp(0, size - 1)
+    texel = texel_positions(position, size, padding_mode)
     low = texel.clamp(-2, size + 1).floor()  # what lies farther out is as empty
     taps = []
     for index, weight in ((low, low + 1 - texel), (low + 1, texel - low)):

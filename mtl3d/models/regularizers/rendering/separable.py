@@ -16,6 +16,7 @@ from mtl3d.models.regularizers.rendering.scene import (
     PaddingMode,
     PointRays,
     TriPlane,
+    texel_positions,
 )
 
 #: Bytes of pre-activations that are held at a time (then come the next rows): what fits into the
@@ -53,9 +54,7 @@ def interpolation(positions: Tensor, size: int, padding_mode: PaddingMode) -> Te
     Returns:
         ``(..., D, s)``, at most two entries of each row are not 0.
     """
-    texel = ((positions + 1) * size - 1) / 2
-    if padding_mode == 'border':
-        texel = texel.clamp(0, size - 1)
+    texel = texel_positions(positions, size, padding_mode)
     index = torch.arange(size, dtype=positions.dtype, device=positions.device)
     return F.relu(1 - (texel[..., None] - index).abs())
 
@@ -64,7 +63,7 @@ def grid_walk(size: tuple[int, int, int]) -> Walk:
     """Walk along the rays of a grid; see ``fieldwise.Kernels``."""
 
     def pre_activations(image: int, rows: slice, texels: Tensor, bias: Tensor) -> Tensor:
-        xy, xz, yz = (part[:, 0] for part in split_texels(texels[:, None], size))
+        xy, xz, yz = split_texels(texels, size)
         own = xy[:, rows, :, None] + bias[:, None, None, None]
         return own + (xz[:, None] + yz[:, rows, None])
 

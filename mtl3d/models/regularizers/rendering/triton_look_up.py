@@ -9,6 +9,7 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mtl3d.models.regularizers.rendering.fieldwise import split_texels
 from mtl3d.models.regularizers.rendering.scene import GridRays, PaddingMode, TriPlane
 
 #: Columns that a program writes, or reads, at a time.
@@ -33,9 +34,12 @@ class _LookUp(torch.autograd.Function):
         ctx.border = padding_mode == 'border'
         ctx.planes = [plane.shape for plane in planes]
         batch, channels = planes[0].shape[:2]
-        texels = planes[0].new_empty(batch, _num_texels(x, y, z), channels)
-        for plane, (part, *axes) in zip(_as_maps(planes), _maps(texels, x, y, z), strict=True):
-            _resample(plane, part, *axes, border=ctx.border, transposed=False)
+        height, width, samples = size = len(y), len(x), z.shape[1]
+        num_texels = height * width + (width + height) * samples
+        texels = planes[0].new_empty(batch, num_texels, channels)
+        parts, sides = split_texels(texels, size), _sides(x, y, z)
+        for plane, part, side in zip(_as_maps(planes), parts, sides, strict=True):
+            _resample(plane, part, *side, border=ctx.border, transposed=False)
         return texels
 
     @staticmethod
@@ -43,16 +47,10 @@ class _LookUp(torch.autograd.Function):
     def backward(ctx: Any, d_texels: Tensor) -> tuple[Tensor | None, ...]:
         x, y, z = ctx.saved_tensors
         d_planes = [d_texels.new_empty(shape) for shape in ctx.planes]
-        for d_plane, (part, *axes) in zip(
-            _as_maps(d_planes), _maps(d_texels, x, y, z), strict=True
-        ):
-            _resample(part, d_plane, *axes, border=ctx.border, transposed=True)
+        parts, sides = split_texels(d_texels, (len(y), len(x), z.shape[1])), _sides(x, y, z)
+        for d_plane, part, side in zip(_as_maps(d_planes), parts, sides, strict=True):
+            _resample(part, d_plane, *side, border=ctx.border, transposed=True)
         return None, None, None, None, *d_planes
-
-
-def _num_texels(x: Tensor, y: Tensor, z: Tensor) -> int:
-    width, height, samples = len(x), len(y), z.shape[1]
-    return height * width + (width + height) * samples
 
 
 def _as_maps(planes: Sequence[Tensor]) -> list[Tensor]:
@@ -61,15 +59,9 @@ def _as_maps(planes: Sequence[Tensor]) -> list[Tensor]:
     return [xy, xz.transpose(1, 2), yz]
 
 
-def _maps(texels: Tensor, x: Tensor, y: Tensor, z: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """View ``(N, S, C)`` as the maps ``(N, a, b, C)``, with the positions of rows and columns."""
-    sides = [(y, x), (x, z), (y, z)]
-    shapes = [(rows.shape[-1], columns.shape[-1]) for rows, columns in sides]
-    parts = texels.split([a * b for a, b in shapes], dim=1)
-    return [
-        (part.unflatten(1, shape), *side)
-        for part, shape, side in zip(parts, shapes, sides, strict=True)
-    ]
+def _sides(x: Tensor, y: Tensor, z: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Positions of the rows and of the columns of each map."""
+    return [(y, x), (x, z), (y, z)]
 
 
 def _resample(
@@ -98,7 +90,7 @@ def _resample(
 
 
 @triton.jit
-def _texel(position, size, BORDER: tl.constexpr):  # type: ignore[no-untyped-def]
+def texel_position(position, size, BORDER: tl.constexpr):  # type: ignore[no-untyped-def]
     """The place of a position among the texels of an axis."""
     texel = ((position + 1) * size - 1) / 2
     if BORDER:
@@ -124,12 +116,14 @@ def _resample_kernel(  # type: ignore[no-untyped-def]
     columns += n * columns_n
     source += n * source_n + c * source_c
     if not TRANSPOSED:
-        row = _texel(tl.load(rows + p), plane_rows, BORDER)
-        column = _texel(tl.load(columns + q, mask=q < columns_out, other=0), plane_columns, BORDER)
+        row = texel_position(tl.load(rows + p), plane_rows, BORDER)
+        column = texel_position(
+            tl.load(columns + q, mask=q < columns_out, other=0), plane_columns, BORDER
+        )
     total = tl.zeros((BLOCK, C_BLOCK), source.dtype.element_ty)
     for a in range(rows_in):
         if TRANSPOSED:
-            distance = _texel(tl.load(rows + a), plane_rows, BORDER) - p
+            distance = texel_position(tl.load(rows + a), plane_rows, BORDER) - p
         else:
             distance = row - a
         share = 1 - tl.abs(distance)
@@ -138,7 +132,9 @@ def _resample_kernel(  # type: ignore[no-untyped-def]
                 b = first + tl.arange(0, BLOCK)[None, :, None]
                 valid = b < columns_in
                 if TRANSPOSED:
-                    at = _texel(tl.load(columns + b, mask=valid, other=0), plane_columns, BORDER)
+                    at = texel_position(
+                        tl.load(columns + b, mask=valid, other=0), plane_columns, BORDER
+                    )
                     hat = 1 - tl.abs(at - q)
                 else:
                     hat = 1 - tl.abs(column - b)

@@ -18,6 +18,7 @@ from torch import Tensor
 from mtl3d.models.regularizers.rendering.fieldwise import Sums, Walk
 from mtl3d.models.regularizers.rendering.scene import NEGATIVE_SLOPE, PaddingMode, PointRays
 from mtl3d.models.regularizers.rendering.triton_activations import leaky_relu_slope
+from mtl3d.models.regularizers.rendering.triton_look_up import texel_position
 
 #: Rays in a tile.
 _TILE = 16
@@ -85,10 +86,8 @@ def _walk(
 @triton.jit
 def _texel(position, size, BORDER: tl.constexpr):  # type: ignore[no-untyped-def]
     """The texel before a position and the share of the one behind it."""
-    texel = ((position + 1) * size - 1) / 2
-    if BORDER:
-        texel = tl.minimum(tl.maximum(texel, 0), size - 1)
-    else:  # what lies farther out is as empty, but its index might overflow
+    texel = texel_position(position, size, BORDER)
+    if not BORDER:  # what lies farther out is as empty, but its index might overflow
         texel = tl.minimum(tl.maximum(texel, -2), size + 1)
     low = tl.floor(texel)
     return low.to(tl.int32), texel - low
