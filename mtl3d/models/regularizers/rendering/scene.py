@@ -131,7 +131,7 @@ def texel_centers(size: int, *, like: Tensor) -> Tensor:
 
 
 def texel_positions(positions: Tensor, size: int, padding_mode: PaddingMode) -> Tensor:
-    """Tell where coordinates in [-1, 1] lie among the ``size`` texels of an axis; 0 is the first."""
+    """Tell where coordinates in [-1, 1] lie among the texels of an axis; 0 is the first."""
     texel = ((positions + 1) * size - 1) / 2
     return texel.clamp(0, size - 1) if padding_mode == 'border' else texel
 
